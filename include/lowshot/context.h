@@ -1,0 +1,66 @@
+#pragma once
+// What a call may use and whom it tells: threads, memory cap, instruction set, log and progress. No globals: two
+// callers with two contexts do not see each other.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace lowshot {
+
+/// Instruction sets that the hot kernels are compiled for; the rest of the program needs avx2 (x86-64-v3).
+enum class Isa { avx2, avx512vnni };
+
+/// The best one that this processor has. Throws Error (device) on a processor without AVX2.
+Isa best_isa();
+std::string_view name(Isa isa);
+
+enum class LogLevel { info, detail };
+
+struct Progress {
+  std::string_view phase;   ///< e.g. "k-NN graph"
+  std::uint64_t done = 0;   ///< in `unit`s, from 0 to total
+  std::uint64_t total = 0;
+  std::string_view unit;    ///< e.g. "rows"
+};
+
+/// Passed by reference through every call; not to be used by two calls at the same time.
+struct Context {
+  int threads = 0;                  ///< OpenMP threads of this call; 0 = all cores the process may use
+  std::uint64_t memory_limit = 0;   ///< bytes that the plan of a job may reach; 0 = what the machine has free
+  Isa isa = best_isa();
+  std::function<void(LogLevel, const std::string&)> log = {};  ///< whole lines; called by the calling thread only
+  std::function<void(const Progress&)> progress = {};          ///< often, by the calling thread only; must be quick
+  std::map<std::string, double> seconds = {};                  ///< wall time by phase, summed over repeats
+
+  int thread_count() const;  ///< `threads`, resolved
+  void info(const std::string& line) const {
+    if (log) log(LogLevel::info, line);
+  }
+  void detail(const std::string& line) const {
+    if (log) log(LogLevel::detail, line);
+  }
+  void report(std::string_view phase, std::uint64_t done, std::uint64_t total, std::string_view unit) const {
+    if (progress) progress({phase, done, total, unit});
+  }
+};
+
+/// A named scope: adds its wall time to `context.seconds[name]` and logs it, with the memory in use, as a detail line.
+class Phase {
+ public:
+  Phase(Context& context, std::string name);
+  ~Phase();
+  Phase(const Phase&) = delete;
+  Phase& operator=(const Phase&) = delete;
+  double elapsed_seconds() const;
+
+ private:
+  Context& context_;
+  std::string name_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace lowshot

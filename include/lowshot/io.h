@@ -1,0 +1,125 @@
+#pragma once
+// Every file format of the data directory (docs/files.md), read and written, each checked before use.
+// Reading: Error (input) names file and byte or row. Writing: whole or not at all (temporary name, fsync, rename);
+// Error (resources) when the disk is full or the place cannot be written.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lowshot/knn_table.h"
+#include "lowshot/linear_map.h"
+#include "lowshot/matrix.h"
+#include "lowshot/row_source.h"
+#include "lowshot/split.h"
+
+namespace lowshot {
+
+namespace fs = std::filesystem;
+
+// --- descriptors -----------------------------------------------------------------------------------------------------
+
+/// npy, versions 1 to 3, C order, two dimensions, float16/32/64. Memory-mapped.
+std::unique_ptr<RowSource> open_npy_rows(const fs::path& path);
+/// Headerless row-major float32, little-endian; the file's size must be a multiple of a row. Memory-mapped.
+std::unique_ptr<RowSource> open_raw_rows(const fs::path& path, std::uint32_t dim);
+/// Dataset `all_feats`, its first `count[0]` rows (all rows where `count` is absent); float16 or float32, any chunking
+/// and the filters gzip and shuffle. Streamed.
+std::unique_ptr<RowSource> open_hdf5_rows(const fs::path& path);
+/// Rows of a Faiss IndexIVFFlat in the order of their ids, which must be 0 .. n-1. Memory-mapped.
+std::unique_ptr<RowSource> open_index_rows(const fs::path& path);
+/// One of the above by the file's ending: .npy, .hdf5/.h5, .index, anything else raw (needs `dim`).
+std::unique_ptr<RowSource> open_rows(const fs::path& path, std::optional<std::uint32_t> dim = {});
+/// Rows begin .. end-1 of another source, and several sources of one dimension as one.
+std::unique_ptr<RowSource> slice_rows(std::unique_ptr<RowSource> source, std::uint64_t begin, std::uint64_t end);
+std::unique_ptr<RowSource> concatenate_rows(std::vector<std::unique_ptr<RowSource>> sources);
+
+/// The labels of an HDF5 descriptor file: dataset `all_labels`, first `count[0]` entries.
+std::vector<std::int32_t> read_hdf5_labels(const fs::path& path);
+
+// --- small files -----------------------------------------------------------------------------------------------------
+
+ClassSets read_class_sets(const fs::path& path);  ///< label_idx.json
+LinearMap read_vt(const fs::path& path);          ///< Faiss VectorTransform, PCAMatrix or LinearTransform
+void write_vt(const fs::path& path, const LinearMap& map);
+
+// --- Faiss IndexIVFFlat (inner product, L2 quantizer) ------------------------------------------------------------------
+
+struct IvfIndex {
+  Matrix<float> centroids;                          ///< lists x d
+  std::vector<std::vector<std::int64_t>> ids;       ///< per list
+  std::vector<Matrix<float>> vectors;               ///< per list, rows x d
+  std::uint32_t nprobe = 1;
+};
+IvfIndex read_index(const fs::path& path);
+void write_index(const fs::path& path, const IvfIndex& index);
+/// The k most similar rows among the `nprobe` lists nearest (L2) to each query, by falling inner product, ties by id.
+/// `similarities` and the returned ids are m x k, -1 where the probed lists hold fewer than k rows.
+Matrix<std::int64_t> search_index(const IvfIndex& index, MatrixView<const float> queries, std::uint32_t k,
+                                  std::uint32_t nprobe, Matrix<float>* similarities = nullptr);
+
+// --- arrays ----------------------------------------------------------------------------------------------------------
+
+/// An npy or raw file written row by row, under its final name only once `commit` has been called with every row there.
+class RowWriter {
+ public:
+  enum class Format { raw, npy };
+  /// rows x cols of float32 (or int32 through the same bits). The file's size is known before the first row.
+  RowWriter(const fs::path& path, Format format, std::uint64_t rows, std::uint32_t cols);
+  ~RowWriter();
+  RowWriter(RowWriter&&) noexcept;
+  void write(std::uint64_t first_row, MatrixView<const float> rows);
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+void write_npy(const fs::path& path, MatrixView<const float> values);
+void write_npy(const fs::path& path, MatrixView<const std::int32_t> values);
+/// A one-dimensional or two-dimensional int32/int64 npy as int32 values (Error where one does not fit).
+std::vector<std::int32_t> read_npy_int32(const fs::path& path);
+
+// --- k-NN tables -----------------------------------------------------------------------------------------------------
+
+/// The two files of a table: ids (int32) and similarities (float32), headerless, or their npy twins.
+struct KnnFiles {
+  fs::path ids, similarities;
+  std::uint32_t stored_k = 0;
+};
+enum class TableFormat { raw, npy };
+
+/// PREFIX_k<K>_I_11.int<K> / ..._D_11.float<K> or .npy.
+KnnFiles knn_file_names(const fs::path& prefix, std::uint32_t stored_k, TableFormat format);
+/// The smallest power of two >= k.
+std::uint32_t stored_k(std::uint32_t k);
+/// The stored table of `prefix` with the smallest K >= k, if there is one.
+std::optional<KnnFiles> find_knn_files(const fs::path& prefix, std::uint32_t k);
+/// First k columns of a stored table, tidied (KnnTable's order). Ids of -1 are empty places; ids below -1 or not below
+/// `rows` are refused with their row. `rows`: how many rows the table must have.
+KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k);
+/// Writes both files; missing columns up to stored_k are filled with -1 / -infinity.
+void write_knn(const KnnFiles& files, const KnnTable& table);
+
+// --- origin ----------------------------------------------------------------------------------------------------------
+
+/// The side-car NAME.meta.json of a derived file: format version, xxh3 of the inputs, options, program version.
+struct Origin {
+  std::vector<std::pair<std::string, std::string>> inputs;   ///< name -> xxh3 (hex)
+  std::vector<std::pair<std::string, std::string>> options;  ///< name -> value
+};
+std::string hash_file(const fs::path& path);  ///< xxh3-64 of the content, hex
+void write_origin(const fs::path& derived, const Origin& origin);
+enum class OriginState { absent, equal, different };
+OriginState check_origin(const fs::path& derived, const Origin& origin);
+
+/// Writes `bytes` under `path`, whole or not at all.
+void write_file(const fs::path& path, std::string_view bytes);
+
+}  // namespace lowshot

@@ -1,0 +1,31 @@
+#pragma once
+// The k-nearest-neighbour table: for each row, the ids of its most similar rows and the similarities.
+
+#include <cstdint>
+
+#include "lowshot/matrix.h"
+
+namespace lowshot {
+
+/// Node ids. Fewer than 2^31 nodes, so that a graph can use the top bit (lowshot/graph.h).
+using NodeId = std::uint32_t;
+inline constexpr NodeId no_node = 0xffffffffu;  ///< an empty place in a table; -1 in files
+inline constexpr std::uint64_t max_nodes = 0x7fffffffu;
+
+/// rows x k ids and similarities, each row by falling similarity, ties by rising id, empty places last
+/// (id no_node, similarity -infinity). Made here, a row never holds an id twice. Published tables hold what
+/// they hold until `tidy` has been over them.
+/// Similarity: inner product, or minus the squared distance for the l2 metric.
+struct KnnTable {
+  Matrix<NodeId> ids;
+  Matrix<float> similarities;
+
+  std::size_t rows() const { return ids.rows(); }
+  std::size_t k() const { return ids.cols(); }
+};
+
+/// Brings a table read from a file to the order above: rows sorted, repeated ids dropped (the best one stays),
+/// empty places last. In place, parallel over rows.
+void tidy(KnnTable& table);
+
+}  // namespace lowshot
