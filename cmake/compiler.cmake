@@ -18,12 +18,13 @@ if(CCACHE)
 endif()
 
 # Files named *_avx512.cpp get the flags of their instruction set. They hold intrinsics only and no standard
-# templates: a template instantiated there could be linked into code that runs on older processors.
+# templates: a template instantiated there could be linked into code that runs on older processors. g++ 12 takes the
+# undefined registers of its own intrinsics for uninitialised variables, hence the two -Wno.
 function(lowshot_instruction_sets)
   foreach(source IN LISTS ARGN)
     if(source MATCHES "_avx512\\.cpp$")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-        "-march=x86-64-v4;-mavx512vnni;-mprefer-vector-width=512")
+        "-march=x86-64-v4;-mavx512vnni;-mprefer-vector-width=512;-Wno-uninitialized;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")
     endif()
   endforeach()
 endfunction()

@@ -1,0 +1,142 @@
+#include "knn/filter.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "lowshot/error.h"
+
+namespace lowshot::knn {
+namespace {
+
+constexpr std::size_t sum_chunk = 4096;  // rows summed by one thread: fixed, so that the mean does not depend on threads
+
+std::size_t chunks(std::size_t rows) { return (rows + sum_chunk - 1) / sum_chunk; }
+
+// Adds the columns of x to `sum`, chunk by chunk in order.
+void add_columns(int threads, MatrixView<const float> x, std::vector<double>& sum) {
+  const std::size_t n = chunks(x.rows()), dim = x.cols();
+  Matrix<double> partial = Matrix<double>::zeroed(n, dim);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (std::size_t c = 0; c < n; ++c) {
+    double* total = partial.row(c);
+    for (std::size_t i = c * sum_chunk; i < std::min(x.rows(), (c + 1) * sum_chunk); ++i)
+      for (std::size_t j = 0; j < dim; ++j) total[j] += x.row(i)[j];
+  }
+  for (std::size_t c = 0; c < n; ++c)
+    for (std::size_t j = 0; j < dim; ++j) sum[j] += partial(c, j);
+}
+
+struct Norms {
+  double centred = 0, raw = 0;
+};
+
+Norms largest_norms(int threads, MatrixView<const float> x, const std::vector<float>& centre) {
+  double centred = 0, raw = 0;
+#pragma omp parallel for num_threads(threads) reduction(max : centred, raw)
+  for (std::size_t i = 0; i < x.rows(); ++i) {
+    const float* row = x.row(i);
+    double c = 0, r = 0;
+    for (std::size_t j = 0; j < x.cols(); ++j) {
+      const double shifted = row[j] - centre[j];
+      c += shifted * shifted;
+      r += static_cast<double>(row[j]) * row[j];
+    }
+    centred = std::max(centred, c);
+    raw = std::max(raw, r);
+  }
+  return {std::sqrt(centred), std::sqrt(raw)};
+}
+
+}  // namespace
+
+FilterBackend filter_backend(Isa isa) {
+  switch (isa) {
+    case Isa::avx2: return {filter_avx2, 63, 63};
+    case Isa::avx512vnni: return {filter_avx512, 127, 128};
+  }
+  throw Error(ErrorKind::device, "unknown instruction set");
+}
+
+FilterSpace make_filter_space(int threads, MatrixView<const float> x, MatrixView<const float> y) {
+  const std::size_t dim = x.rows() != 0 ? x.cols() : y.cols();
+  std::vector<double> sum(dim, 0.0);
+  add_columns(threads, x, sum);
+  add_columns(threads, y, sum);
+  FilterSpace space;
+  space.centre.resize(dim);
+  const double count = static_cast<double>(std::max<std::size_t>(1, x.rows() + y.rows()));
+  for (std::size_t j = 0; j < dim; ++j) space.centre[j] = static_cast<float>(sum[j] / count);
+  const Norms a = largest_norms(threads, x, space.centre), b = largest_norms(threads, y, space.centre);
+  space.largest_norm = static_cast<float>(std::max(a.centred, b.centred) * (1 + 1e-6));
+  space.largest_raw_norm = static_cast<float>(std::max(a.raw, b.raw) * (1 + 1e-6));
+  return space;
+}
+
+FilterRows make_filter_rows(int threads, MatrixView<const float> x, const FilterSpace& space, Metric metric,
+                            const FilterBackend& backend, bool with_rows, bool with_panels) {
+  const std::size_t dim = x.cols(), n = x.rows();
+  FilterRows out;
+  out.count = static_cast<std::uint32_t>(n);
+  out.code_bytes = static_cast<std::uint32_t>((dim + dim_group - 1) / dim_group * dim_group);
+  const std::size_t panels = (n + panel_width - 1) / panel_width, padded = panels * panel_width;
+  const std::size_t panel_bytes = std::size_t{out.code_bytes} * panel_width;
+  if (with_rows) out.rows = Matrix<std::int8_t>(n, out.code_bytes);
+  if (with_panels) out.panels = Matrix<std::uint8_t>(panels, panel_bytes);
+  out.start.assign(padded, 0);
+  out.scale.assign(padded, 0.0f);
+  out.bound.assign(padded, 0.0f);
+
+  double centre_square = 0;
+  for (const float c : space.centre) centre_square += static_cast<double>(c) * c;
+  const double alpha = metric == Metric::l2 ? 2 : 1;
+  // |s q| may exceed |c| by the residual: N is raised by the largest residual a row can have, half a step a dimension.
+  const double half_steps = 0.5 * std::sqrt(static_cast<double>(dim)) / backend.levels;
+  const double norm = space.largest_norm * (1 + half_steps);
+  // Float32 rounding of the final score (dim / 8 sums in a lane, eps = 2^-24 each) and of the bound's own arithmetic.
+  const double reach = metric == Metric::l2 ? 2.0 * norm : space.largest_raw_norm;
+  const double rounding = (static_cast<double>(dim) / 8 + 32) * 6e-8 * reach * reach;
+
+#pragma omp parallel num_threads(threads)
+  {
+    std::vector<float> shifted(dim);
+    std::vector<std::int8_t> codes(out.code_bytes, 0);
+#pragma omp for schedule(static)
+    for (std::size_t panel = 0; panel < panels; ++panel) {
+      std::uint8_t* packed = with_panels ? out.panels.row(panel) : nullptr;
+      if (packed != nullptr) std::fill_n(packed, panel_bytes, static_cast<std::uint8_t>(backend.offset));
+      for (std::size_t i = panel * panel_width; i < std::min(n, (panel + 1) * panel_width); ++i) {
+        const float* row = x.row(i);
+        float largest = 0;
+        for (std::size_t j = 0; j < dim; ++j) {
+          shifted[j] = row[j] - space.centre[j];
+          largest = std::max(largest, std::fabs(shifted[j]));
+        }
+        const float scale = largest / static_cast<float>(backend.levels);
+        const float inverse = largest > 0 ? 1 / scale : 0;
+        double residual = 0, square = 0, along_centre = 0;
+        std::int32_t code_sum = 0;
+        for (std::size_t j = 0; j < dim; ++j) {
+          const int code = std::clamp(static_cast<int>(std::lrintf(shifted[j] * inverse)), -backend.levels, backend.levels);
+          codes[j] = static_cast<std::int8_t>(code);
+          code_sum += code;
+          const double left = static_cast<double>(shifted[j]) - static_cast<double>(scale) * code;
+          residual += left * left;
+          square += static_cast<double>(shifted[j]) * shifted[j];
+          along_centre += static_cast<double>(shifted[j]) * space.centre[j];
+        }
+        const double bias = metric == Metric::l2 ? -square : along_centre + centre_square / 2;
+        out.scale[i] = scale * static_cast<float>(std::sqrt(alpha));
+        out.start[i] = -backend.offset * code_sum;
+        out.bound[i] = static_cast<float>(bias + alpha * norm * std::sqrt(residual) + rounding);
+        if (with_rows) std::copy_n(codes.data(), out.code_bytes, out.rows.row(i));
+        if (packed != nullptr)
+          for (std::size_t j = 0; j < dim; ++j)
+            packed[j / dim_group * (dim_group * panel_width) + (i % panel_width) * dim_group + j % dim_group] =
+                static_cast<std::uint8_t>(codes[j] + backend.offset);
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace lowshot::knn

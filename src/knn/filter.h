@@ -1,0 +1,75 @@
+#pragma once
+// The 8-bit filter of the exact k-NN search: an upper bound of every similarity from integer products.
+//
+// Row x_i is described by c_i = x_i - mu (mu: mean of the rows; any point is correct, the mean makes the codes fine)
+// and an integer vector q_i with c_i = s_i q_i + r_i, |r_i| known. With alpha = 1 (inner product) or 2 (l2):
+//   sim_ij = alpha c_i.c_j + b_i + b_j,   b_i = c_i.mu + |mu|^2 / 2   (inner product)   or   -|c_i|^2   (l2)
+//   |c_i.c_j - s_i s_j q_i.q_j| <= |r_i| N + N |r_j|   with N >= |c|, |s q| of every row     (Cauchy-Schwarz)
+// so   sim_ij <= scale_i (scale_j q_i.q_j) + bound_i + bound_j,   bound_i = b_i + alpha N |r_i| + rounding.
+// A pair that cannot beat the threshold of either of its rows is dropped without touching its floats.
+
+#include <cstdint>
+#include <vector>
+
+#include "lowshot/context.h"
+#include "lowshot/knn.h"
+#include "lowshot/matrix.h"
+
+namespace lowshot::knn {
+
+inline constexpr std::uint32_t panel_width = 16;  ///< columns of one packed panel: 16 x 4 bytes = one cache line
+inline constexpr std::uint32_t dim_group = 4;     ///< dimensions multiplied by one integer instruction
+
+/// One tile of work: rows of A (signed codes, row-major) against columns of packed panels (codes plus an offset,
+/// unsigned). All pointers are to host memory and stay the caller's.
+struct FilterTile {
+  const std::int8_t* rows;         ///< row_count x code_bytes
+  const std::int32_t* row_start;   ///< -offset * (sum of the row's codes): undoes the panels' offset
+  const float* row_scale;
+  const float* row_bound;
+  const float* row_threshold;      ///< similarity to beat; -infinity: every pair passes
+  std::uint32_t row_count;
+  const std::uint8_t* panels;      ///< ceil(col_count / 16) panels of code_bytes x 16
+  const float* col_scale;          ///< padded to whole panels, as the two below
+  const float* col_bound;
+  const float* col_threshold;      ///< +infinity where the columns do not take neighbours
+  std::uint32_t col_count;
+  std::uint32_t code_bytes;        ///< dimension rounded up to dim_group
+};
+
+/// Writes the pairs that pass as row << 16 | column (both local, column may be in the padding: the caller drops it)
+/// to `hits` (room for row_count * padded columns) and returns their number. A pair passes when
+/// row_scale * (col_scale * dot) + (row_bound + col_bound) >= min(row_threshold, col_threshold).
+using FilterKernel = std::size_t (*)(const FilterTile& tile, std::uint32_t* hits);
+
+/// What one instruction set offers.
+struct FilterBackend {
+  FilterKernel kernel;
+  std::int32_t levels;  ///< codes lie in [-levels, levels]
+  std::int32_t offset;  ///< added to the codes in the panels to make them unsigned
+};
+FilterBackend filter_backend(Isa isa);
+
+std::size_t filter_avx2(const FilterTile& tile, std::uint32_t* hits);
+std::size_t filter_avx512(const FilterTile& tile, std::uint32_t* hits);
+
+/// What two sets of rows must share to be compared: the shift, the metric and the norm bound N.
+struct FilterSpace {
+  std::vector<float> centre;
+  float largest_norm = 0;      ///< of x - centre
+  float largest_raw_norm = 0;  ///< of x
+};
+FilterSpace make_filter_space(int threads, MatrixView<const float> x, MatrixView<const float> y);
+
+/// The codes of a set of rows, as rows of a tile, as its columns, or both: n d bytes each, and 12 n bytes.
+struct FilterRows {
+  std::uint32_t count = 0, code_bytes = 0;
+  Matrix<std::int8_t> rows;         ///< count x code_bytes
+  Matrix<std::uint8_t> panels;      ///< ceil(count / 16) x (code_bytes * 16)
+  std::vector<std::int32_t> start;  ///< the arrays of FilterTile, padded to whole panels
+  std::vector<float> scale, bound;
+};
+FilterRows make_filter_rows(int threads, MatrixView<const float> x, const FilterSpace& space, Metric metric,
+                            const FilterBackend& backend, bool with_rows, bool with_panels);
+
+}  // namespace lowshot::knn

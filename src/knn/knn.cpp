@@ -1,0 +1,98 @@
+// Exact k-NN tables: the facade of lowshot/knn.h over join_within and join_between.
+#include "lowshot/knn.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "knn/join.h"
+#include "lowshot/error.h"
+
+namespace lowshot {
+namespace {
+
+using knn::FilterBackend;
+using knn::FilterRows;
+using knn::FilterSpace;
+using knn::Reservoirs;
+using knn::Side;
+
+constexpr std::uint32_t largest_k = 1024;
+constexpr std::size_t largest_dim = 65536;  // 65,536 x 255 x 127 still fits the filter's 32-bit sums
+
+void require_sizes(MatrixView<const float> x, MatrixView<const float> y, const KnnOptions& options) {
+  if (options.k == 0 || options.k > largest_k)
+    throw Error(ErrorKind::usage, fmt::format("k must be 1 to {} and is {}", largest_k, options.k));
+  if (x.cols() != y.cols() && x.rows() != 0 && y.rows() != 0)
+    throw Error(ErrorKind::input, fmt::format("rows of {} and of {} dimensions cannot be compared", x.cols(), y.cols()));
+  const std::size_t dim = std::max(x.cols(), y.cols());
+  if (dim > largest_dim)
+    throw Error(ErrorKind::input, fmt::format("descriptors have {} dimensions, at most {} are possible", dim, largest_dim),
+                "", "reduce them with `lowshot pca`");
+  if (x.rows() + y.rows() > max_nodes)
+    throw Error(ErrorKind::input, fmt::format("{} rows are more than the {} a graph can hold", x.rows() + y.rows(), max_nodes));
+}
+
+KnnTable make_table(std::size_t rows, std::uint32_t k) { return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)}; }
+
+}  // namespace
+
+std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options) {
+  const std::uint64_t codes = rows * (2 * dim + 12);
+  const std::uint64_t table = rows * options.k * (sizeof(NodeId) + sizeof(float));
+  return codes + Reservoirs::memory(rows, options.k) + table;
+}
+
+KnnTable build_knn(Context& context, MatrixView<const float> x, const KnnOptions& options) {
+  return extend_knn(context, {Matrix<NodeId>(0, options.k), Matrix<float>(0, options.k)}, {}, x, options);
+}
+
+KnnTable extend_knn(Context& context, const KnnTable& table, MatrixView<const float> x_old, MatrixView<const float> x_new,
+                    const KnnOptions& options) {
+  require_sizes(x_old, x_new, options);
+  if (table.rows() != x_old.rows() || table.k() < options.k)
+    throw Error(ErrorKind::usage, fmt::format("a table of {} rows and {} neighbours cannot be extended to {} neighbours of {} rows",
+                                              table.rows(), table.k(), options.k, x_old.rows()));
+  const int threads = context.thread_count();
+  const FilterBackend backend = knn::filter_backend(context.isa);
+  Reservoirs old_lists(threads, table, options.k), new_lists(threads, x_new.rows(), options.k);
+  {
+    const FilterSpace space = knn::make_filter_space(threads, x_old, x_new);
+    const FilterRows new_codes = knn::make_filter_rows(threads, x_new, space, options.metric, backend, true, true);
+    const FilterRows old_codes = knn::make_filter_rows(threads, x_old, space, options.metric, backend, false, true);
+    const Side new_side{x_new, &new_codes, static_cast<NodeId>(x_old.rows()), &new_lists};
+    const Side old_side{x_old, &old_codes, 0, &old_lists};
+    knn::join_within(context, new_side, options.metric);
+    knn::join_between(context, new_side, old_side, options.metric);
+  }
+  KnnTable result = make_table(x_old.rows() + x_new.rows(), options.k);
+  old_lists.finish(threads, result);
+  new_lists.finish(threads, result, x_old.rows());
+  return result;
+}
+
+KnnTable search_knn(Context& context, MatrixView<const float> queries, MatrixView<const float> x,
+                    const KnnOptions& options) {
+  return extend_search_knn(context, {}, queries, x, 0, options);
+}
+
+KnnTable extend_search_knn(Context& context, const KnnTable& table, MatrixView<const float> queries,
+                           MatrixView<const float> x_new, std::uint64_t first_new_id, const KnnOptions& options) {
+  require_sizes(queries, x_new, options);
+  const int threads = context.thread_count();
+  const FilterBackend backend = knn::filter_backend(context.isa);
+  Reservoirs lists = table.rows() == 0 ? Reservoirs(threads, queries.rows(), options.k)
+                                       : Reservoirs(threads, table, options.k);
+  {
+    const FilterSpace space = knn::make_filter_space(threads, queries, x_new);
+    const FilterRows query_codes = knn::make_filter_rows(threads, queries, space, options.metric, backend, true, false);
+    const FilterRows codes = knn::make_filter_rows(threads, x_new, space, options.metric, backend, false, true);
+    knn::join_between(context, {queries, &query_codes, 0, &lists},
+                      {x_new, &codes, static_cast<NodeId>(first_new_id), nullptr}, options.metric);
+  }
+  KnnTable result = make_table(queries.rows(), options.k);
+  lists.finish(threads, result);
+  return result;
+}
+
+}  // namespace lowshot
