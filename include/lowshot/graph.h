@@ -37,7 +37,7 @@ struct Graph {
 };
 
 /// B = A + A^T. A[i, j] = 1 when j is in row i of `table` (an id twice in a row counts once, no_node is no edge).
-/// Neighbours of negative similarity are left out, as the original's merge drops them.
+/// Similarities do not matter here: they chose the neighbours, edges have weight 1.
 /// Deterministic; O(n k log k) time; allocates the result and one transposed copy of the table's ids.
 /// Throws Error (input) for an id beyond the rows.
 Graph symmetrise(Context& context, const KnnTable& table);

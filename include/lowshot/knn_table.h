@@ -28,4 +28,8 @@ struct KnnTable {
 /// empty places last. In place, parallel over rows.
 void tidy(KnnTable& table);
 
+/// Empties the places of neighbours with negative similarity, as the original's merge does. In place; for the cosine
+/// (a negative similarity of the l2 metric means nothing).
+void drop_negative(KnnTable& table);
+
 }  // namespace lowshot

@@ -1,0 +1,12 @@
+#include "diffusion/step.h"
+
+namespace lowshot::diffusion {
+namespace {
+#include "diffusion/step_kernel.h"
+}  // namespace
+
+void step_avx512(const StepTask& task, const std::uint32_t* rows, std::size_t begin, std::size_t end) {
+  step_any(task, rows, begin, end);
+}
+
+}  // namespace lowshot::diffusion
