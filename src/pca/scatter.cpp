@@ -1,0 +1,98 @@
+// Scatter matrix in one pass: S = sum (x - s)(x - s)' - n (m - s)(m - s)' with the mean m and a shift s close to it
+// (the mean of the first block), without which the two terms would cancel for data far from the origin. Products of
+// one block are float32, sums over blocks float64.
+
+#include "pca/scatter.h"
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "pca/tile_product.h"
+
+namespace lowshot {
+namespace {
+
+constexpr std::size_t strip_columns = 64;  // of one thread in the shifting pass: whole cache lines
+
+}  // namespace
+
+Scatter::Scatter(std::size_t dim) : shift_(dim), sum_(dim), products_(Matrix<double>::zeroed(dim, dim)) {}
+
+void Scatter::add(MatrixView<float> block, int threads) {
+  const std::size_t dim = shift_.size();
+  assert(block.cols() == dim);
+  const bool first_block = rows_ == 0;
+  const auto strips = static_cast<std::int64_t>((dim + strip_columns - 1) / strip_columns);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::int64_t strip = 0; strip < strips; ++strip) {
+    const std::size_t begin = static_cast<std::size_t>(strip) * strip_columns;
+    const std::size_t width = std::min(strip_columns, dim - begin);
+    float* shift = shift_.data() + begin;
+    if (first_block) {
+      double total[strip_columns] = {};
+      for (std::size_t r = 0; r < block.rows(); ++r) {
+        const float* x = block.row(r) + begin;
+        for (std::size_t c = 0; c < width; ++c) total[c] += x[c];
+      }
+      for (std::size_t c = 0; c < width; ++c) {
+        shift[c] = static_cast<float>(total[c] / static_cast<double>(block.rows()));
+      }
+    }
+    double* sum = sum_.data() + begin;
+    for (std::size_t r = 0; r < block.rows(); ++r) {
+      float* x = block.row(r) + begin;
+      for (std::size_t c = 0; c < width; ++c) {
+        x[c] -= shift[c];
+        sum[c] += x[c];
+      }
+    }
+  }
+  rows_ += block.rows();
+
+  // products_ <- products_ + X' X, tiles on and above the diagonal.
+  const std::size_t side = (dim + scatter_tile - 1) / scatter_tile;
+  const auto tiles = static_cast<std::int64_t>(side * (side + 1) / 2);
+#pragma omp parallel num_threads(threads)
+  {
+    Eigen::MatrixXf tile;
+#pragma omp for schedule(dynamic)
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      // The t-th pair (i, j), i <= j, column of tiles by column of tiles.
+      std::size_t j = 0, before = 0;
+      while (before + j + 1 <= static_cast<std::size_t>(t)) before += ++j;
+      const std::size_t i = static_cast<std::size_t>(t) - before;
+      const std::size_t row = i * scatter_tile, column = j * scatter_tile;
+      const std::size_t height = std::min(scatter_tile, dim - row), width = std::min(scatter_tile, dim - column);
+      cross_product(block, row, height, column, width, tile);
+      for (std::size_t r = 0; r < height; ++r) {
+        double* out = products_.row(row + r) + column;
+        // cross_product gives the transpose, whose columns are contiguous.
+        const float* in = tile.data() + r * width;
+        for (std::size_t c = 0; c < width; ++c) out[c] += in[c];
+      }
+    }
+  }
+}
+
+std::vector<double> Scatter::mean() const {
+  std::vector<double> result(shift_.size());
+  for (std::size_t c = 0; c < result.size(); ++c) {
+    result[c] = rows_ == 0 ? 0 : shift_[c] + sum_[c] / static_cast<double>(rows_);
+  }
+  return result;
+}
+
+Matrix<double> Scatter::take(int threads) {
+  const auto dim = static_cast<std::int64_t>(shift_.size());
+  const double n = static_cast<double>(rows_);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::int64_t i = 0; i < dim; ++i) {
+    double* row = products_.row(static_cast<std::size_t>(i));
+    for (std::int64_t j = i; j < dim; ++j) row[j] -= sum_[i] / n * sum_[j];
+  }
+  return std::move(products_);
+}
+
+}  // namespace lowshot
