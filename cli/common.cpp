@@ -1,0 +1,149 @@
+#include "common.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <memory>
+
+#include "lowshot/error.h"
+#include "lowshot/io.h"
+#include "lowshot/memory.h"
+
+namespace lowshot::cli {
+namespace {
+
+// One line on the terminal: what, how far, how fast, how long still. Rewritten in place at most 10 times a second.
+class ProgressLine {
+ public:
+  void show(const Progress& p) {
+    const auto now = std::chrono::steady_clock::now();
+    if (p.phase != phase_ || p.done < done_) start_ = now, shown_ = {}, phase_ = p.phase;
+    done_ = p.done;
+    if (now - shown_ < std::chrono::milliseconds(100) && p.done != p.total) return;
+    shown_ = now;
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const double rate = seconds > 0 ? static_cast<double>(p.done) / seconds : 0;
+    const double left = rate > 0 ? static_cast<double>(p.total - p.done) / rate : 0;
+    fmt::print(stderr, "\r\033[K{}: {} of {} {}, {:.3g} {}/s, {} left", p.phase, p.done, p.total, p.unit, rate, p.unit,
+               duration(left));
+    open_ = true;
+    if (p.done == p.total) clear();
+    std::fflush(stderr);
+  }
+  void clear() {
+    if (open_) fmt::print(stderr, "\r\033[K");
+    open_ = false;
+  }
+
+ private:
+  static std::string duration(double seconds) {
+    const auto s = static_cast<std::uint64_t>(seconds + 0.5);
+    return s < 60 ? fmt::format("{} s", s) : s < 3600 ? fmt::format("{}:{:02} min", s / 60, s % 60)
+                                                      : fmt::format("{}:{:02} h", s / 3600, s % 3600 / 60);
+  }
+  std::string phase_;
+  std::uint64_t done_ = 0;
+  bool open_ = false;
+  std::chrono::steady_clock::time_point start_, shown_;
+};
+
+Isa parse_isa(const std::string& text) {
+  const Isa best = best_isa();
+  if (text == "auto") return best;
+  const Isa wanted = text == "avx2" ? Isa::avx2 : Isa::avx512vnni;
+  if (wanted > best) throw Error(ErrorKind::device, fmt::format("this processor has no {}", text), "--isa", "use --isa auto");
+  return wanted;
+}
+
+std::uint32_t parse_number(std::string_view text, std::string_view whole, const std::string& option) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size())
+    throw Error(ErrorKind::usage, fmt::format("'{}' is not a list of numbers", whole), option, "write it like 1,2,5 or 1-5");
+  return value;
+}
+
+}  // namespace
+
+void add_common(CLI::App& command, CommonOptions& options) {
+  command.add_option("--threads", options.threads, "Threads; 0 = all cores")->check(CLI::Range(0, 4096))->group("Run");
+  command.add_option("--memory", options.memory, "Most memory the job may plan for, e.g. 16G; default: what is free")->group("Run");
+  command.add_option("--json", options.json, "Write the result to this file as JSON")->group("Run");
+  command.add_option("--isa", options.isa, "Instruction set of the kernels")
+      ->check(CLI::IsMember({"auto", "avx2", "avx512vnni"}))
+      ->capture_default_str()
+      ->group("Run");
+  command.add_flag("--dry-run", options.dry_run, "Print what would be done and the memory it needs, and stop")->group("Run");
+  auto* quiet = command.add_flag("-q,--quiet", options.quiet, "Print results and errors only")->group("Run");
+  command.add_flag("-v,--verbose", options.verbose, "Also print the time and memory of every phase")->excludes(quiet)->group("Run");
+}
+
+Context make_context(const CommonOptions& options) {
+  Context context;
+  context.threads = options.threads;
+  context.isa = parse_isa(options.isa);
+  if (!options.memory.empty()) context.memory_limit = parse_bytes(options.memory);
+  const auto progress = std::make_shared<ProgressLine>();
+  const auto logger = std::make_shared<spdlog::logger>("lowshot", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
+  logger->set_pattern("%H:%M:%S %v");
+  context.log = [logger, progress, options](LogLevel level, const std::string& line) {
+    if (options.quiet || (level == LogLevel::detail && !options.verbose)) return;
+    progress->clear();
+    logger->info(line);
+  };
+  if (!options.quiet && isatty(STDERR_FILENO) != 0)
+    context.progress = [progress](const Progress& p) { progress->show(p); };
+  return context;
+}
+
+std::vector<std::uint32_t> parse_list(const std::string& text, const std::string& option) {
+  std::vector<std::uint32_t> values;
+  std::string_view rest = text;
+  while (true) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    const std::size_t dash = part.find('-');
+    const std::uint32_t first = parse_number(part.substr(0, dash), text, option);
+    const std::uint32_t last = dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), text, option);
+    if (last < first || last - first > 100000)
+      throw Error(ErrorKind::usage, fmt::format("'{}' is not a range of numbers", part), option, "write it like 1-5");
+    for (std::uint32_t v = first;; ++v) {
+      values.push_back(v);
+      if (v == last) break;
+    }
+    if (comma == std::string_view::npos) return values;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+void add_run_facts(Json& result, const Context& context) {
+  Json seconds = Json::object();
+  for (const auto& [phase, value] : context.seconds) seconds[phase] = value;
+  result["seconds"] = seconds;
+  result["peak_rss_bytes"] = peak_resident_bytes();
+  result["version"] = LOWSHOT_VERSION;
+  result["device"] = fmt::format("cpu ({}, {} threads)", name(context.isa), context.thread_count());
+}
+
+void write_json(const CommonOptions& options, const Json& result) {
+  if (!options.json.empty()) write_file(options.json, result.dump(2) + "\n");
+}
+
+void print_plan(const PlanText& plan, const CommonOptions& options) {
+  fmt::print("Nothing is computed or written (--dry-run). The job would do this:\n");
+  for (const std::string& step : plan.steps) fmt::print("  - {}\n", step);
+  std::uint64_t total = 0;
+  fmt::print("Memory at its largest:\n");
+  for (const auto& [name, bytes] : plan.memory) {
+    fmt::print("  {:>10}  {}\n", format_bytes(bytes), name);
+    total += bytes;
+  }
+  const std::uint64_t most = options.memory.empty() ? available_bytes() : parse_bytes(options.memory);
+  fmt::print("  {:>10}  in all; {} {}: it {}\n", format_bytes(total), format_bytes(most),
+             options.memory.empty() ? "is free" : "is allowed", total <= most ? "fits" : "does not fit");
+}
+
+}  // namespace lowshot::cli

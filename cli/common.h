@@ -1,0 +1,51 @@
+#pragma once
+// What every subcommand shares: options of the run, log and progress on stderr, results as JSON.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "lowshot/context.h"
+
+namespace lowshot::cli {
+
+using Json = nlohmann::ordered_json;
+
+struct CommonOptions {
+  int threads = 0;
+  std::string memory;
+  std::string json;
+  std::string isa = "auto";
+  bool dry_run = false, quiet = false, verbose = false;
+};
+
+/// Adds --threads, --memory, --json, --isa, --dry-run, --quiet and --verbose to a command that computes.
+void add_common(CLI::App& command, CommonOptions& options);
+
+/// A context with log and progress on stderr: progress only when stderr is a terminal.
+Context make_context(const CommonOptions& options);
+
+/// "1,2,5", "1-5", "1-3,8" -> the numbers in the order given. Error (usage) naming `option` otherwise.
+std::vector<std::uint32_t> parse_list(const std::string& text, const std::string& option);
+
+/// Adds version, device, seconds (per phase) and peak_rss_bytes to `result`, as every --json has them.
+void add_run_facts(Json& result, const Context& context);
+/// Writes `result` to options.json, if that was given.
+void write_json(const CommonOptions& options, const Json& result);
+
+/// Prints a plan for --dry-run: steps, memory item by item, the total, what is free.
+struct PlanText {
+  std::vector<std::string> steps;
+  std::vector<std::pair<std::string, std::uint64_t>> memory;
+};
+void print_plan(const PlanText& plan, const CommonOptions& options);
+
+// One function a subcommand; each adds itself to the program.
+void add_pca(CLI::App& app);
+void add_knn(CLI::App& app);
+void add_diffusion(CLI::App& app);
+void add_info(CLI::App& app);
+
+}  // namespace lowshot::cli

@@ -1,0 +1,106 @@
+#pragma once
+// The low-shot experiment (reference protocol, sections 2 to 6): split -> descriptors -> graph -> diffusion -> accuracy.
+// What does not change between experiments (descriptors, background graph, base rows) is prepared once; each
+// (nlabeled, seed) extends it by its few labelled novel rows.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lowshot/context.h"
+#include "lowshot/data_directory.h"
+#include "lowshot/diffusion.h"
+#include "lowshot/evaluation.h"
+#include "lowshot/graph.h"
+#include "lowshot/knn_table.h"
+#include "lowshot/memory.h"
+#include "lowshot/split.h"
+
+namespace lowshot {
+
+/// Which linear map the descriptors go through before they are normalised.
+struct PcaChoice {
+  enum class Kind {
+    directory,  ///< features/PCAR256.vt of the data directory or --work; made from block 0 (else from train) if absent
+    none,       ///< descriptors as they are
+    file,       ///< a .vt file
+    dim,        ///< trained as for `directory`, with `dim` directions
+  };
+  Kind kind = Kind::directory;
+  std::filesystem::path file = {};
+  std::uint32_t dim = 256;
+};
+
+struct ExperimentOptions {
+  std::filesystem::path data;                        ///< the data directory
+  std::filesystem::path work = {};                   ///< derived files; empty: the data directory, if it can be written
+  std::optional<std::filesystem::path> label_idx = {};  ///< instead of the data directory's label_idx.json
+  int class_set = 1;                                 ///< 1: validation classes, 2: test classes
+  std::uint64_t background_rows = 0;                 ///< the first N background images (--nbg)
+  std::vector<std::filesystem::path> background = {};  ///< descriptor files instead of the data directory's background
+  bool in_domain = false;                            ///< the unlabelled novel training images become background too
+  std::uint32_t k = 30;
+  PcaChoice pca = {};
+  DiffusionOptions diffusion = {};
+};
+
+/// What all experiments of one (data, class set, background, k, PCA) share.
+/// Rows are kept in the order background, base (class by class), novel (class by class); `static_rows` of them are in
+/// the static table: all of them in the in-domain setting, else those before the novel ones.
+struct StaticPart {
+  ClassSet classes;
+  std::uint64_t background = 0, base = 0, novel = 0, static_rows = 0;
+  Matrix<float> rows;  ///< normalised descriptors
+  Matrix<float> test;
+  std::vector<std::int32_t> static_labels;        ///< one a static row; -1 for background and in-domain novel rows
+  std::vector<std::uint64_t> row_of_train;        ///< train row -> row above (novel and base rows of the class set)
+  KnnTable table;                                 ///< static rows among themselves
+  KnnTable test_table;                            ///< test rows among the static rows
+  std::optional<Graph> graph;                     ///< in-domain: the graph of every experiment
+};
+
+/// Reads, maps and joins everything static; makes and keeps PCA and background graph where they are absent.
+/// Throws Error for bad input, and before any heavy work when the plan exceeds context.memory_limit.
+StaticPart prepare(Context& context, const ExperimentOptions& options);
+
+/// The plan of `prepare` and `run` from the headers of the files alone, and in words what would be read and made.
+struct ExperimentPlan {
+  MemoryPlan memory;
+  std::uint64_t nodes = 0, test_rows = 0;
+  std::uint32_t dim = 0, classes = 0;
+  std::vector<std::string> steps;
+};
+ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled);
+
+struct IterationResult {
+  std::uint32_t iteration = 0;
+  Accuracy accuracy;
+  double seconds = 0;         ///< since the start of the run
+  std::uint64_t memory = 0;   ///< resident bytes when the iteration was complete
+};
+
+struct RunResult {
+  std::uint32_t nlabeled = 0, seed = 0;
+  std::vector<IterationResult> iterations;
+  std::uint64_t nodes = 0, edges = 0, test_rows = 0, unreached_test_rows = 0;  ///< edges: stored entries of B
+  std::uint32_t classes = 0;
+  double seconds = 0;
+  std::optional<TopClasses> top;  ///< of the last iteration
+};
+
+/// Where a run's matrices go (protocol, section 5); empty: nowhere.
+struct RunOutputs {
+  std::filesystem::path scores = {};         ///< --storeL: npy float32 [T + 1, test rows, C]
+  std::string label_matrix_pattern = {};     ///< --storeLiters: holds one %d; npy float32 [n, C] per iteration, rows in
+                                             ///< the protocol's order (labelled, in-domain unlabelled, background)
+};
+
+/// One experiment. `on_iteration` is called once per iteration, in order, as soon as its accuracies are known.
+RunResult run(Context& context, const StaticPart& part, const ExperimentOptions& options, std::uint32_t nlabeled,
+              std::uint32_t seed, const RunOutputs& outputs = {},
+              const std::function<void(const IterationResult&)>& on_iteration = {});
+
+}  // namespace lowshot

@@ -1,0 +1,114 @@
+#include "experiment/background.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "lowshot/error.h"
+#include "lowshot/knn.h"
+
+namespace lowshot {
+namespace {
+
+bool own_pca(const ExperimentOptions& options) { return options.pca.kind == PcaChoice::Kind::directory; }
+
+// Several files as one source; each must hold raw descriptors (dim) or rows that are already mapped (pca_dim).
+Background open_files(const std::vector<fs::path>& files, std::uint32_t dim, std::uint32_t pca_dim) {
+  std::vector<std::unique_ptr<RowSource>> sources;
+  for (const fs::path& file : files) sources.push_back(open_rows(file, pca_dim));
+  Background background;
+  background.files = files;
+  background.name = files.size() == 1 ? files[0].string() : fmt::format("{} and {} more", files[0].string(), files.size() - 1);
+  const std::uint32_t found = sources.front()->dim();
+  const bool headerless = files.front().extension() == ".raw";
+  if (found != dim && found != pca_dim)
+    throw Error(ErrorKind::input, fmt::format("the background has {} dimensions, the descriptors {} (and {} after PCA)", found,
+                                              dim, pca_dim),
+                files.front().string(), "use descriptors of the same network");
+  background.mapped = found != dim || headerless;
+  background.source = concatenate_rows(std::move(sources));
+  return background;
+}
+
+Background find_in_directory(const DataDirectory& directory, const ExperimentOptions& options, std::uint32_t dim,
+                             std::uint32_t pca_dim) {
+  const std::uint64_t rows = options.background_rows;
+  if (own_pca(options)) {
+    if (const auto raw = directory.find(DataDirectory::raw_name())) {
+      Background background = open_files({*raw}, dim, pca_dim);
+      if (background.source->rows() >= rows) return background;
+    }
+    if (fs::exists(directory.index(rows))) return open_files({directory.index(rows)}, dim, pca_dim);
+  }
+  const std::vector<fs::path> blocks = directory.blocks();
+  if (blocks.empty())
+    throw Error(ErrorKind::input, fmt::format("there is no background: neither {} nor {} nor features/f100m/block0.hdf5",
+                                              DataDirectory::raw_name().string(), directory.index(rows).filename().string()),
+                directory.root.string(), "extract it, name files with --background, or use --nbg 0");
+  return open_files(blocks, dim, pca_dim);
+}
+
+Origin origin_of_table(const ExperimentOptions& options, const Background& background, const ChosenPca& pca,
+                       std::uint64_t rows) {
+  Origin origin;
+  for (const fs::path& file : background.files) origin.inputs.emplace_back(file.filename().string(), hash_file(file));
+  origin.inputs.emplace_back("pca", background.mapped || !pca.file ? "none" : hash_file(*pca.file));
+  origin.options = {{"rows", std::to_string(rows)}, {"k", std::to_string(stored_k(options.k))}, {"metric", "cosine"}};
+  return origin;
+}
+
+}  // namespace
+
+fs::path background_prefix(const ExperimentOptions& options, const std::string& pca_name, std::uint64_t rows) {
+  fs::path prefix = DataDirectory::knn_prefix(rows);
+  if (!own_pca(options)) prefix += "_" + pca_name;
+  if (!options.background.empty()) prefix += "_" + options.background.front().stem().string();
+  return prefix;
+}
+
+Background open_background(const DataDirectory& directory, const ExperimentOptions& options, std::uint32_t dim,
+                           std::uint32_t pca_dim) {
+  if (options.background_rows == 0 && options.background.empty()) return {};
+  Background background = options.background.empty() ? find_in_directory(directory, options, dim, pca_dim)
+                                                     : open_files(options.background, dim, pca_dim);
+  const std::uint64_t there = background.source->rows();
+  const std::uint64_t wanted = options.background_rows == 0 ? there : options.background_rows;
+  if (there < wanted)
+    throw Error(ErrorKind::input, fmt::format("{} background rows are wanted and there are {}", wanted, there),
+                background.name, fmt::format("use --nbg {} or fewer", there));
+  background.source = slice_rows(std::move(background.source), 0, wanted);
+  return background;
+}
+
+KnnTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
+                          const Background& background, const ChosenPca& pca, MatrixView<const float> rows) {
+  const fs::path prefix = background_prefix(options, pca.name, rows.rows());
+  // A table beside its side-car is ours and must have this origin; one without is published and used as it is.
+  const bool published_fits = own_pca(options) && options.background.empty();
+  for (const fs::path& folder : {directory.root, directory.work}) {
+    const auto files = find_knn_files(folder / prefix, options.k);
+    if (!files) continue;
+    const bool ours = fs::exists(files->ids.string() + ".meta.json");
+    if (!ours && !published_fits) continue;
+    if (ours && check_origin(files->ids, origin_of_table(options, background, pca, rows.rows())) != OriginState::equal) {
+      context.info(fmt::format("background graph: {} was made from other data or options; built anew", files->ids.string()));
+      continue;
+    }
+    context.info(fmt::format("background graph: {}", files->ids.string()));
+    return read_knn(*files, rows.rows(), options.k);
+  }
+  const std::uint32_t k = stored_k(options.k);
+  context.info(fmt::format("background graph: {} exact neighbours of {} rows", k, rows.rows()));
+  KnnTable table = build_knn(context, rows, {.k = k});
+  if (const auto place = directory.place(prefix)) {
+    const KnnFiles files = knn_file_names(*place, k, TableFormat::raw);
+    write_knn(files, table);
+    write_origin(files.ids, origin_of_table(options, background, pca, rows.rows()));
+  } else {
+    context.info(fmt::format("background graph: not kept, {} cannot be written; name a place with --work",
+                             directory.work.string()));
+  }
+  return table;
+}
+
+}  // namespace lowshot

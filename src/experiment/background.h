@@ -1,0 +1,35 @@
+#pragma once
+// The background of an experiment: where its rows come from, and its k-NN table (stored, or built and kept).
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "experiment/pca_choice.h"
+#include "lowshot/io.h"
+#include "lowshot/knn_table.h"
+
+namespace lowshot {
+
+struct Background {
+  std::unique_ptr<RowSource> source;   ///< exactly the rows asked for
+  bool mapped = false;                 ///< already PCA'd
+  std::vector<fs::path> files;         ///< what it is read from
+  std::string name;                    ///< for the log
+};
+
+/// The rows that --nbg / --background ask for; an empty source when they ask for none. In the data directory's own PCA
+/// the order of preference is concatenated_PCAR256.raw, knngraph/ndis<N>.index, then the blocks. `dim`: of the
+/// descriptors; `pca_dim`: what the PCA makes of it. Throws Error (input) when there are fewer rows than asked for.
+Background open_background(const DataDirectory& directory, const ExperimentOptions& options, std::uint32_t dim,
+                           std::uint32_t pca_dim);
+
+/// The table of the background's rows at least options.k wide: the data directory's, else the one kept in --work if it
+/// was made from these files, else built and kept under the original's names.
+KnnTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
+                          const Background& background, const ChosenPca& pca, MatrixView<const float> rows);
+
+/// Name of the stored table below the data or work directory.
+fs::path background_prefix(const ExperimentOptions& options, const std::string& pca_name, std::uint64_t rows);
+
+}  // namespace lowshot

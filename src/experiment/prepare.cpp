@@ -1,0 +1,201 @@
+// Everything that does not change between the experiments of a table (design fact 7):
+//   class set -> PCA -> descriptors of background, base, novel and test rows
+//   -> background k-NN table, extended by the base rows (in-domain: by all training rows) -> test rows' neighbours.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "experiment/background.h"
+#include "experiment/pca_choice.h"
+#include "lowshot/error.h"
+#include "lowshot/experiment.h"
+#include "lowshot/io.h"
+#include "lowshot/knn.h"
+#include "lowshot/pca.h"
+
+namespace lowshot {
+namespace {
+
+constexpr std::uint64_t nowhere = UINT64_MAX;
+
+struct Inputs {
+  DataDirectory directory;
+  ClassSet classes;
+  std::unique_ptr<RowSource> train, val;
+};
+
+Inputs open_inputs(const ExperimentOptions& options) {
+  DataDirectory directory(options.data, options.work);
+  const ClassSets sets = read_class_sets(options.label_idx.value_or(directory.label_idx()));
+  auto train = open_hdf5_rows(directory.train());
+  auto val = open_hdf5_rows(directory.val());
+  if (train->dim() != val->dim())
+    throw Error(ErrorKind::input, fmt::format("train has {} dimensions and val {}", train->dim(), val->dim()),
+                directory.val().string(), "use descriptors of the same network");
+  ClassSet classes = make_class_set(sets, options.class_set, read_hdf5_labels(directory.train()),
+                                    read_hdf5_labels(directory.val()));
+  return {std::move(directory), std::move(classes), std::move(train), std::move(val)};
+}
+
+// Where each train row of the class set goes, base classes first, and how many there are.
+void place_train_rows(StaticPart& part, std::uint64_t train_rows) {
+  part.row_of_train.assign(train_rows, nowhere);
+  std::uint64_t next = part.background;
+  for (const bool novel : {false, true}) {
+    const std::uint64_t first = next;
+    for (std::size_t c = 0; c < part.classes.classes(); ++c)
+      if (part.classes.is_novel[c] == novel)
+        for (const std::uint32_t row : part.classes.train_rows[c]) part.row_of_train[row] = next++;
+    (novel ? part.novel : part.base) = next - first;
+  }
+}
+
+std::vector<std::int32_t> label_static_rows(const StaticPart& part) {
+  std::vector<std::int32_t> labels(part.static_rows, -1);
+  for (std::size_t c = 0; c < part.classes.classes(); ++c)
+    if (!part.classes.is_novel[c])
+      for (const std::uint32_t row : part.classes.train_rows[c]) labels[part.row_of_train[row]] = static_cast<std::int32_t>(c);
+  return labels;
+}
+
+// Reads a source through the map, normalises, and puts row i into `rows` at destination(i), unless that is `nowhere`.
+template <typename Destination>
+void load_rows(Context& context, RowSource& source, const LinearMap* map, MatrixView<float> rows,
+               const Destination& destination) {
+  const auto put = [&](std::uint64_t first, MatrixView<const float> block) {
+    for (std::size_t i = 0; i < block.rows(); ++i) {
+      const std::uint64_t to = destination(first + i);
+      if (to == nowhere) continue;
+      std::memcpy(rows.row(to), block.row(i), block.cols() * sizeof(float));
+      normalise_rows(rows.rows(to, to + 1));
+    }
+    context.report("reading", first + block.rows(), source.rows(), "rows");
+  };
+  if (map != nullptr) return apply_map(context, *map, source, put);
+  constexpr std::uint64_t block_rows = 4096;
+  for (std::uint64_t first = 0; first < source.rows(); first += block_rows)
+    put(first, read_rows(source, first, std::min(source.rows(), first + block_rows)));
+}
+
+}  // namespace
+
+StaticPart prepare(Context& context, const ExperimentOptions& options) {
+  plan(options, 0).memory.require(context.memory_limit,
+                                  "use a smaller --nbg, or a smaller --lslice, or raise --memory");
+  StaticPart part;
+  Inputs in = [&] {
+    Phase phase(context, "labels");
+    return open_inputs(options);
+  }();
+  const std::uint32_t dim = in.train->dim();
+  const ChosenPca pca = [&] {
+    Phase phase(context, "pca");
+    return choose_pca(context, in.directory, options.pca, dim);
+  }();
+  const LinearMap* map = pca.map ? &*pca.map : nullptr;
+  const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
+  Background background = open_background(in.directory, options, dim, row_dim);
+
+  {
+    Phase phase(context, "descriptors");
+    part.classes = std::move(in.classes);
+    part.background = background.source ? background.source->rows() : 0;
+    place_train_rows(part, in.train->rows());
+    part.rows = Matrix<float>(part.background + part.base + part.novel, row_dim);
+    part.test = Matrix<float>(part.classes.test_rows.size(), row_dim);
+    if (background.source) {
+      context.info(fmt::format("background: {} rows of {}", part.background, background.name));
+      load_rows(context, *background.source, background.mapped ? nullptr : map, part.rows,
+                [](std::uint64_t i) { return i; });
+    }
+    load_rows(context, *in.train, map, part.rows, [&](std::uint64_t i) { return part.row_of_train[i]; });
+    std::vector<std::uint64_t> test_row(in.val->rows(), nowhere);
+    for (std::size_t i = 0; i < part.classes.test_rows.size(); ++i) test_row[part.classes.test_rows[i]] = i;
+    load_rows(context, *in.val, map, part.test, [&](std::uint64_t i) { return test_row[i]; });
+  }
+
+  part.static_rows = part.background + part.base + (options.in_domain ? part.novel : 0);
+  part.static_labels = label_static_rows(part);
+  const MatrixView<const float> rows = part.rows.view();
+  const KnnOptions knn{.k = options.k};
+  {
+    Phase phase(context, "background graph");
+    if (part.background != 0)
+      part.table = background_table(context, in.directory, options, background, pca, rows.rows(0, part.background));
+    else
+      part.table = {Matrix<NodeId>(0, options.k), Matrix<float>(0, options.k)};
+  }
+  {
+    Phase phase(context, "static graph");
+    part.table = extend_knn(context, part.table, rows.rows(0, part.background),
+                            rows.rows(part.background, part.static_rows), knn);
+    part.test_table = search_knn(context, part.test, rows.rows(0, part.static_rows), knn);
+    if (options.in_domain) {
+      drop_negative(part.table);
+      part.graph = symmetrise(context, part.table);
+    }
+  }
+  return part;
+}
+
+ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled) {
+  Inputs in = open_inputs(options);
+  const std::uint32_t dim = in.train->dim();
+  const PcaSource pca = find_pca(in.directory, options.pca);
+  const bool no_pca = options.pca.kind == PcaChoice::Kind::none;
+  const std::uint32_t pca_dim = no_pca ? dim
+                                : options.pca.kind == PcaChoice::Kind::file
+                                    ? static_cast<std::uint32_t>(read_vt(options.pca.file).out())
+                                    : std::min(pca.dim, dim);
+  const Background background = open_background(in.directory, options, dim, pca_dim);
+
+  StaticPart sizes;
+  sizes.background = background.source ? background.source->rows() : 0;
+  sizes.classes = std::move(in.classes);
+  place_train_rows(sizes, in.train->rows());
+  const std::uint64_t novel_classes =
+      static_cast<std::uint64_t>(std::count(sizes.classes.is_novel.begin(), sizes.classes.is_novel.end(), true));
+  const std::uint64_t labelled = std::min<std::uint64_t>(sizes.novel, most_labelled * novel_classes);
+  const std::uint64_t all = sizes.background + sizes.base + sizes.novel;
+  const std::uint64_t static_rows = sizes.background + sizes.base + (options.in_domain ? sizes.novel : 0);
+
+  ExperimentPlan result;
+  result.nodes = options.in_domain ? static_rows : static_rows + labelled;
+  result.test_rows = sizes.classes.test_rows.size();
+  result.dim = pca_dim;
+  result.classes = static_cast<std::uint32_t>(sizes.classes.classes());
+
+  const std::uint64_t place = sizeof(NodeId) + sizeof(float);
+  const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, {.k = std::max(options.k, stored_k(options.k))});
+  const std::uint64_t run_tables = (result.nodes + result.test_rows) * options.k * place;
+  const std::uint64_t diffusion = run_tables + symmetrise_memory(result.nodes, options.k) +
+                                  diffuse_memory(result.nodes, result.test_rows, result.classes, options.diffusion);
+  result.memory.add("descriptors", (all + result.test_rows) * pca_dim * sizeof(float));
+  result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.k * place);
+  result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
+  result.memory.add("program and buffers", std::uint64_t{64} << 20);
+
+  if (no_pca) result.steps.push_back("descriptors are used without PCA");
+  else if (pca.stored) result.steps.push_back(fmt::format("PCA is read from {}", pca.stored->string()));
+  else result.steps.push_back(fmt::format("PCA to {} dimensions is trained on {}", pca_dim, pca.train_from.string()));
+  if (background.source) {
+    result.steps.push_back(fmt::format("{} background rows are read from {}", sizes.background, background.name));
+    const std::string pca_name = no_pca ? "none"
+                                 : options.pca.kind == PcaChoice::Kind::file ? options.pca.file.stem().string()
+                                                                             : fmt::format("PCAR{}", pca.dim);
+    const fs::path prefix = background_prefix(options, pca_name, sizes.background);
+    auto stored = find_knn_files(in.directory.root / prefix, options.k);
+    if (!stored) stored = find_knn_files(in.directory.work / prefix, options.k);
+    result.steps.push_back(stored ? fmt::format("their graph is read from {}", stored->ids.string())
+                                  : fmt::format("their exact {}-nearest-neighbour graph is built", stored_k(options.k)));
+  }
+  result.steps.push_back(fmt::format("{} base rows join them{}; {} test rows are searched", sizes.base,
+                                     options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "",
+                                     result.test_rows));
+  result.steps.push_back(fmt::format("{} iterations over {} nodes and {} classes", options.diffusion.iterations, result.nodes,
+                                     result.classes));
+  return result;
+}
+
+}  // namespace lowshot

@@ -1,0 +1,139 @@
+// One (nlabeled, seed): the labelled novel rows join the static part, labels diffuse, test rows are scored.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "lowshot/error.h"
+#include "lowshot/experiment.h"
+#include "lowshot/io.h"
+#include "lowshot/knn.h"
+
+namespace lowshot {
+namespace {
+
+// The nodes of one experiment: static rows, then (unless in-domain, where they are static) the labelled novel rows.
+struct Nodes {
+  std::vector<std::int32_t> labels;          // one a node
+  std::vector<std::uint32_t> protocol_order; // node of each row of a stored L_t
+  KnnTable queries;                          // test rows' neighbours
+  Graph own_graph;                           // empty in the in-domain setting
+};
+
+Nodes join_novel_rows(Context& context, const StaticPart& part, const ExperimentOptions& options, const Split& split) {
+  Nodes nodes;
+  nodes.labels = part.static_labels;
+  std::vector<std::uint32_t> novel_nodes;
+  KnnTable queries = {};
+  if (options.in_domain) {
+    for (std::size_t i = 0; i < split.novel_labelled_rows.size(); ++i) {
+      const std::uint64_t node = part.row_of_train[split.novel_labelled_rows[i]];
+      nodes.labels[node] = split.novel_labelled_classes[i];
+      novel_nodes.push_back(static_cast<std::uint32_t>(node));
+    }
+    for (const std::uint32_t row : split.novel_unlabelled_rows)
+      novel_nodes.push_back(static_cast<std::uint32_t>(part.row_of_train[row]));
+    const std::size_t k = part.test_table.k();
+    queries = {Matrix<NodeId>(part.test.rows(), k), Matrix<float>(part.test.rows(), k)};
+    std::memcpy(queries.ids.data(), part.test_table.ids.data(), queries.ids.size() * sizeof(NodeId));
+    std::memcpy(queries.similarities.data(), part.test_table.similarities.data(), queries.ids.size() * sizeof(float));
+  } else {
+    Matrix<float> novel(split.novel_labelled_rows.size(), part.rows.cols());
+    for (std::size_t i = 0; i < novel.rows(); ++i) {
+      std::memcpy(novel.row(i), part.rows.row(part.row_of_train[split.novel_labelled_rows[i]]), novel.cols() * sizeof(float));
+      novel_nodes.push_back(static_cast<std::uint32_t>(part.static_rows + i));
+      nodes.labels.push_back(split.novel_labelled_classes[i]);
+    }
+    const KnnOptions knn{.k = options.k};
+    Phase phase(context, "novel rows");
+    KnnTable table = extend_knn(context, part.table, part.rows.view().rows(0, part.static_rows), novel, knn);
+    queries = extend_search_knn(context, part.test_table, part.test, novel, part.static_rows, knn);
+    drop_negative(table);
+    nodes.own_graph = symmetrise(context, table);
+  }
+  drop_negative(queries);
+  nodes.queries = std::move(queries);
+
+  for (const std::uint32_t row : split.base_rows)
+    nodes.protocol_order.push_back(static_cast<std::uint32_t>(part.row_of_train[row]));
+  nodes.protocol_order.insert(nodes.protocol_order.end(), novel_nodes.begin(), novel_nodes.end());
+  for (std::uint64_t i = 0; i < part.background; ++i) nodes.protocol_order.push_back(static_cast<std::uint32_t>(i));
+  return nodes;
+}
+
+void store_label_matrices(Context& context, const GraphView& graph, const Nodes& nodes, std::uint32_t classes,
+                          const DiffusionOptions& options, const std::string& pattern) {
+  const std::size_t at = pattern.find("%d");
+  std::vector<NpyCanvas> files;
+  for (std::uint32_t t = 0; t <= options.iterations; ++t)
+    files.emplace_back(pattern.substr(0, at) + std::to_string(t) + pattern.substr(at + 2),
+                       std::vector<std::uint64_t>{nodes.labels.size(), classes});
+  diffuse_all_nodes(context, graph, nodes.labels, classes, options,
+                    [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> l) {
+                      for (std::size_t i = 0; i < nodes.protocol_order.size(); ++i)
+                        std::memcpy(files[t].values() + i * classes + first, l.row(nodes.protocol_order[i]),
+                                    l.cols() * sizeof(float));
+                    });
+  for (NpyCanvas& file : files) file.commit();
+}
+
+}  // namespace
+
+RunResult run(Context& context, const StaticPart& part, const ExperimentOptions& options, std::uint32_t nlabeled,
+              std::uint32_t seed, const RunOutputs& outputs,
+              const std::function<void(const IterationResult&)>& on_iteration) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  const Split split = make_split(part.classes, nlabeled, seed);
+  const Nodes nodes = join_novel_rows(context, part, options, split);
+  const GraphView graph = options.in_domain ? part.graph->view() : nodes.own_graph.view();
+  const std::uint32_t classes = static_cast<std::uint32_t>(part.classes.classes());
+  const std::uint32_t last = options.diffusion.iterations;
+  const std::size_t tests = part.test.rows();
+
+  RunResult result;
+  result.nlabeled = nlabeled;
+  result.seed = seed;
+  result.nodes = graph.nodes();
+  result.edges = graph.edges();
+  result.classes = classes;
+  result.test_rows = tests;
+  result.iterations.resize(last + 1);
+
+  std::vector<TopClasses> top;
+  for (std::uint32_t t = 0; t <= last; ++t) top.emplace_back(tests);
+  std::vector<std::uint32_t> offered(last + 1, 0);
+  std::uint32_t reported = 0;
+  std::optional<NpyCanvas> score_file;
+  if (!outputs.scores.empty()) score_file.emplace(outputs.scores, std::vector<std::uint64_t>{last + 1, tests, classes});
+
+  {
+    Phase phase(context, "diffusion");
+    const auto sink = [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
+      top[t].offer(first, scores, context.thread_count());
+      if (score_file)
+        for (std::size_t q = 0; q < tests; ++q)
+          std::memcpy(score_file->values() + (t * tests + q) * classes + first, scores.row(q), scores.cols() * sizeof(float));
+      offered[t] += static_cast<std::uint32_t>(scores.cols());
+      for (; reported <= last && offered[reported] == classes; ++reported) {
+        IterationResult& iteration = result.iterations[reported];
+        iteration.iteration = reported;
+        iteration.accuracy = accuracy(top[reported], part.classes.test_labels, part.classes.is_novel);
+        iteration.seconds = elapsed();
+        iteration.memory = resident_bytes();
+        if (on_iteration) on_iteration(iteration);
+      }
+    };
+    diffuse(context, graph, nodes.labels, classes, nodes.queries.ids, options.diffusion, sink);
+  }
+  if (score_file) score_file->commit();
+  if (!outputs.label_matrix_pattern.empty()) {
+    Phase phase(context, "label matrices");
+    store_label_matrices(context, graph, nodes, classes, options.diffusion, outputs.label_matrix_pattern);
+  }
+  result.unreached_test_rows = top[last].unreached_rows();
+  result.top = std::move(top[last]);
+  result.seconds = elapsed();
+  return result;
+}
+
+}  // namespace lowshot
