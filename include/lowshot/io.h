@@ -10,6 +10,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lowshot/knn_table.h"
@@ -24,14 +26,15 @@ namespace fs = std::filesystem;
 
 // --- descriptors -----------------------------------------------------------------------------------------------------
 
-/// npy, versions 1 to 3, C order, two dimensions, float16/32/64. Memory-mapped.
+/// npy, versions 1 to 3, C order, two dimensions, float16/32/64. Read on demand.
 std::unique_ptr<RowSource> open_npy_rows(const fs::path& path);
-/// Headerless row-major float32, little-endian; the file's size must be a multiple of a row. Memory-mapped.
+/// Headerless row-major float32, little-endian; the file's size must be a multiple of a row. Read on demand.
 std::unique_ptr<RowSource> open_raw_rows(const fs::path& path, std::uint32_t dim);
 /// Dataset `all_feats`, its first `count[0]` rows (all rows where `count` is absent); float16 or float32, any chunking
 /// and the filters gzip and shuffle. Streamed.
 std::unique_ptr<RowSource> open_hdf5_rows(const fs::path& path);
-/// Rows of a Faiss IndexIVFFlat in the order of their ids, which must be 0 .. n-1. Memory-mapped.
+/// Rows of a Faiss IndexIVFFlat in the order of their ids, which must be 0 .. n-1. Read on demand; holds 8 bytes a
+/// row in memory.
 std::unique_ptr<RowSource> open_index_rows(const fs::path& path);
 /// One of the above by the file's ending: .npy, .hdf5/.h5, .index, anything else raw (needs `dim`).
 std::unique_ptr<RowSource> open_rows(const fs::path& path, std::optional<std::uint32_t> dim = {});
@@ -59,7 +62,7 @@ struct IvfIndex {
 IvfIndex read_index(const fs::path& path);
 void write_index(const fs::path& path, const IvfIndex& index);
 /// The k most similar rows among the `nprobe` lists nearest (L2) to each query, by falling inner product, ties by id.
-/// `similarities` and the returned ids are m x k, -1 where the probed lists hold fewer than k rows.
+/// `similarities` and the returned ids are m x k, -1 and -infinity where the probed lists hold fewer than k rows.
 Matrix<std::int64_t> search_index(const IvfIndex& index, MatrixView<const float> queries, std::uint32_t k,
                                   std::uint32_t nprobe, Matrix<float>* similarities = nullptr);
 
@@ -74,6 +77,22 @@ class RowWriter {
   ~RowWriter();
   RowWriter(RowWriter&&) noexcept;
   void write(std::uint64_t first_row, MatrixView<const float> rows);
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A float32 npy of any shape, written as a matrix of product(shape[..-1]) rows by blocks of columns: what slices of
+/// classes arrive as. Under its final name once `commit` has been called.
+class NpyTileWriter {
+ public:
+  NpyTileWriter(const fs::path& path, const std::vector<std::uint64_t>& shape);
+  ~NpyTileWriter();
+  NpyTileWriter(NpyTileWriter&&) noexcept;
+  /// Rows first_row .. first_row + values.rows() - 1, columns first_col .. first_col + values.cols() - 1.
+  void write(std::uint64_t first_row, std::uint64_t first_col, MatrixView<const float> values);
   void commit();
 
  private:
@@ -103,7 +122,7 @@ std::uint32_t stored_k(std::uint32_t k);
 std::optional<KnnFiles> find_knn_files(const fs::path& prefix, std::uint32_t k);
 /// First k columns of a stored table, tidied (KnnTable's order). Ids of -1 are empty places; ids below -1 or not below
 /// `rows` are refused with their row. `rows`: how many rows the table must have.
-KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k);
+KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, int threads = 1);
 /// Writes both files; missing columns up to stored_k are filled with -1 / -infinity.
 void write_knn(const KnnFiles& files, const KnnTable& table);
 

@@ -25,8 +25,8 @@ struct KnnTable {
 };
 
 /// Brings a table read from a file to the order above: rows sorted, repeated ids dropped (the best one stays),
-/// empty places last. In place, parallel over rows.
-void tidy(KnnTable& table);
+/// empty places last; a similarity that is NaN ranks last. In place, parallel over rows.
+void tidy(KnnTable& table, int threads = 1);
 
 /// Empties the places of neighbours with negative similarity, as the original's merge does. In place; for the cosine
 /// (a negative similarity of the l2 metric means nothing).

@@ -1,0 +1,77 @@
+// What every reader of descriptors does with the rows it gets: check them, normalise them, take them as one matrix.
+#include "lowshot/row_source.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+
+#include "lowshot/error.h"
+
+namespace lowshot {
+namespace {
+
+constexpr std::uint32_t exponent_mask = 0x7f800000u;  // all ones: infinity or NaN
+constexpr std::uint32_t magnitude_mask = 0x7fffffffu;
+
+[[noreturn]] void refuse_value(std::span<const float> row, const std::string& source, std::uint64_t index) {
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    if (std::isfinite(row[j])) continue;
+    throw Error(ErrorKind::input, fmt::format("a descriptor holds {}", std::isnan(row[j]) ? "NaN" : "infinity"),
+                fmt::format("{}, row {}, column {}", source, index, j), "remove or recompute this row");
+  }
+  throw Error(ErrorKind::input, "a descriptor is all zero: it has no direction, so no neighbours",
+              fmt::format("{}, row {}", source, index), "remove or recompute this row");
+}
+
+/// Four sums side by side (the compiler may use vectors), added in a fixed order.
+double squared_norm(std::span<const float> row) {
+  double sums[4] = {0, 0, 0, 0};
+  std::size_t j = 0;
+  for (; j + 4 <= row.size(); j += 4) {
+    for (std::size_t lane = 0; lane < 4; ++lane) {
+      const double value = row[j + lane];
+      sums[lane] += value * value;
+    }
+  }
+  for (; j < row.size(); ++j) sums[0] += static_cast<double>(row[j]) * row[j];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+}  // namespace
+
+void require_usable(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row) {
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    // Integer tests over the whole row: they vectorise, and the common case has nothing to report.
+    std::uint32_t any_magnitude = 0;
+    std::uint32_t not_finite = 0;
+    for (const float value : rows.row_span(i)) {
+      const auto bits = std::bit_cast<std::uint32_t>(value);
+      any_magnitude |= bits & magnitude_mask;
+      not_finite |= (bits & exponent_mask) == exponent_mask ? 1u : 0u;
+    }
+    if (not_finite != 0 || any_magnitude == 0) refuse_value(rows.row_span(i), source, first_row + i);
+  }
+}
+
+void normalise_rows(MatrixView<float> rows) {
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    const double squared = squared_norm(rows.row_span(i));
+    if (squared == 0) continue;
+    const double inverse = 1 / std::sqrt(squared);
+    for (float& value : rows.row_span(i)) value = static_cast<float>(value * inverse);
+  }
+}
+
+Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t end) {
+  if (begin > end || end > source.rows()) {
+    throw Error(ErrorKind::input, fmt::format("rows {} to {} are wanted, there are {}", begin, end, source.rows()),
+                source.name());
+  }
+  Matrix<float> rows(end - begin, source.dim());
+  source.read(begin, rows);
+  require_usable(rows, source.name(), begin);
+  return rows;
+}
+
+}  // namespace lowshot

@@ -1,0 +1,72 @@
+// Where a derived file comes from: NAME.meta.json beside it, with hashes of the inputs and the options that count.
+#include <fmt/format.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "io/input_file.h"
+#include "lowshot/io.h"
+
+namespace lowshot {
+namespace {
+
+using Json = nlohmann::json;
+
+/// Raised when a derived file of the same inputs and options would get other content. The program's version is written
+/// for people and not compared: an update alone throws no work away.
+constexpr int origin_format = 1;
+
+fs::path side_car(const fs::path& derived) {
+  return derived.string() + ".meta.json";
+}
+
+Json object(const std::vector<std::pair<std::string, std::string>>& entries) {
+  Json result = Json::object();
+  for (const auto& [key, value] : entries) result[key] = value;
+  return result;
+}
+
+}  // namespace
+
+std::string hash_file(const fs::path& path) {
+  const io::InputFile file(path);
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
+  if (!state) throw std::bad_alloc();
+  XXH3_64bits_reset(state.get());
+  std::vector<char> block(std::min<std::uint64_t>(file.size(), 1 << 20));
+  for (std::uint64_t begin = 0; begin < file.size(); begin += block.size()) {
+    const std::uint64_t size = std::min<std::uint64_t>(block.size(), file.size() - begin);
+    file.read_at(begin, block.data(), size);
+    XXH3_64bits_update(state.get(), block.data(), size);
+  }
+  return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
+}
+
+void write_origin(const fs::path& derived, const Origin& origin) {
+  const Json json = {{"format", origin_format},
+                     {"inputs", object(origin.inputs)},
+                     {"options", object(origin.options)},
+                     {"program", "lowshot " LOWSHOT_VERSION}};
+  write_file(side_car(derived), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+OriginState check_origin(const fs::path& derived, const Origin& origin) {
+  std::error_code ignored;
+  if (!fs::exists(side_car(derived), ignored)) return OriginState::absent;
+  const io::InputFile file(side_car(derived));
+  std::string text(file.size(), '\0');
+  file.read_at(0, text.data(), text.size());
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);  // damaged: like another origin
+  const bool equal = json.is_object() && json.value("format", Json()) == Json(origin_format) &&
+                     json.value("inputs", Json()) == object(origin.inputs) &&
+                     json.value("options", Json()) == object(origin.options);
+  return equal ? OriginState::equal : OriginState::different;
+}
+
+}  // namespace lowshot
