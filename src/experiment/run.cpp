@@ -63,17 +63,20 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
 void store_label_matrices(Context& context, const GraphView& graph, const Nodes& nodes, std::uint32_t classes,
                           const DiffusionOptions& options, const std::string& pattern) {
   const std::size_t at = pattern.find("%d");
-  std::vector<NpyCanvas> files;
+  std::vector<NpyTileWriter> files;
   for (std::uint32_t t = 0; t <= options.iterations; ++t)
     files.emplace_back(pattern.substr(0, at) + std::to_string(t) + pattern.substr(at + 2),
                        std::vector<std::uint64_t>{nodes.labels.size(), classes});
+  Matrix<float> ordered;
   diffuse_all_nodes(context, graph, nodes.labels, classes, options,
                     [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> l) {
-                      for (std::size_t i = 0; i < nodes.protocol_order.size(); ++i)
-                        std::memcpy(files[t].values() + i * classes + first, l.row(nodes.protocol_order[i]),
-                                    l.cols() * sizeof(float));
+                      if (ordered.cols() < l.cols()) ordered = Matrix<float>(l.rows(), l.cols());
+                      const MatrixView<float> rows(ordered.data(), l.rows(), l.cols());
+                      for (std::size_t i = 0; i < l.rows(); ++i)
+                        std::memcpy(rows.row(i), l.row(nodes.protocol_order[i]), l.cols() * sizeof(float));
+                      files[t].write(0, first, rows);
                     });
-  for (NpyCanvas& file : files) file.commit();
+  for (NpyTileWriter& file : files) file.commit();
 }
 
 }  // namespace
@@ -103,16 +106,14 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
   for (std::uint32_t t = 0; t <= last; ++t) top.emplace_back(tests);
   std::vector<std::uint32_t> offered(last + 1, 0);
   std::uint32_t reported = 0;
-  std::optional<NpyCanvas> score_file;
+  std::optional<NpyTileWriter> score_file;
   if (!outputs.scores.empty()) score_file.emplace(outputs.scores, std::vector<std::uint64_t>{last + 1, tests, classes});
 
   {
     Phase phase(context, "diffusion");
     const auto sink = [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
       top[t].offer(first, scores, context.thread_count());
-      if (score_file)
-        for (std::size_t q = 0; q < tests; ++q)
-          std::memcpy(score_file->values() + (t * tests + q) * classes + first, scores.row(q), scores.cols() * sizeof(float));
+      if (score_file) score_file->write(t * tests, first, scores);
       offered[t] += static_cast<std::uint32_t>(scores.cols());
       for (; reported <= last && offered[reported] == classes; ++reported) {
         IterationResult& iteration = result.iterations[reported];
