@@ -1,12 +1,19 @@
 // Scatter matrix in one pass: S = sum (x - s)(x - s)' - n (m - s)(m - s)' with the mean m and a shift s close to it
 // (the mean of the first block), without which the two terms would cancel for data far from the origin. Products of
-// one block are float32, sums over blocks float64.
+// one block are float32, sums over blocks float64. A power of two brings the values near 1, so that neither 1e-25 nor
+// 1e+25 squared leaves the range of float32; it changes no digit.
+//
+// Speed (2 cores of an AMD EPYC with AVX2, random rows, reading included, multiply-adds of the upper triangle counted
+// as two operations): 60,000 x 512 in 0.17 s (91 GFLOP/s, the first touch of the buffers weighs), 100,000 x 2,048 in
+// 2.9 s (145 GFLOP/s); one core 46 and 74. Tiles of 128, 192 and 256 are within 3 % of 96; 96 gives the most tiles to
+// share among cores (21 at 512 dimensions).
 
 #include "pca/scatter.h"
 
 #include <Eigen/Core>
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <utility>
 
 #include "pca/tile_product.h"
@@ -20,31 +27,46 @@ constexpr std::size_t strip_columns = 64;  // of one thread in the shifting pass
 
 Scatter::Scatter(std::size_t dim) : shift_(dim), sum_(dim), products_(Matrix<double>::zeroed(dim, dim)) {}
 
+void Scatter::choose_shift_and_scale(MatrixView<const float> block, int threads) {
+  const std::size_t dim = shift_.size();
+  const auto strips = static_cast<std::int64_t>((dim + strip_columns - 1) / strip_columns);
+  float largest = 0;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(max : largest)
+  for (std::int64_t strip = 0; strip < strips; ++strip) {
+    const std::size_t begin = static_cast<std::size_t>(strip) * strip_columns;
+    const std::size_t width = std::min(strip_columns, dim - begin);
+    double total[strip_columns] = {};
+    for (std::size_t r = 0; r < block.rows(); ++r) {
+      for (std::size_t c = 0; c < width; ++c) total[c] += block.row(r)[begin + c];
+    }
+    for (std::size_t c = 0; c < width; ++c) {
+      shift_[begin + c] = static_cast<float>(total[c] / static_cast<double>(block.rows()));
+    }
+    for (std::size_t r = 0; r < block.rows(); ++r) {
+      for (std::size_t c = 0; c < width; ++c) {
+        largest = std::max(largest, std::abs(block.row(r)[begin + c] - shift_[begin + c]));
+      }
+    }
+  }
+  if (largest > 0 && std::isfinite(largest)) scale_ = std::ldexp(1.0f, std::clamp(-std::ilogb(largest), -126, 126));
+}
+
 void Scatter::add(MatrixView<float> block, int threads) {
   const std::size_t dim = shift_.size();
   assert(block.cols() == dim);
-  const bool first_block = rows_ == 0;
+  if (block.rows() == 0) return;
+  if (rows_ == 0) choose_shift_and_scale(block, threads);
   const auto strips = static_cast<std::int64_t>((dim + strip_columns - 1) / strip_columns);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::int64_t strip = 0; strip < strips; ++strip) {
     const std::size_t begin = static_cast<std::size_t>(strip) * strip_columns;
     const std::size_t width = std::min(strip_columns, dim - begin);
-    float* shift = shift_.data() + begin;
-    if (first_block) {
-      double total[strip_columns] = {};
-      for (std::size_t r = 0; r < block.rows(); ++r) {
-        const float* x = block.row(r) + begin;
-        for (std::size_t c = 0; c < width; ++c) total[c] += x[c];
-      }
-      for (std::size_t c = 0; c < width; ++c) {
-        shift[c] = static_cast<float>(total[c] / static_cast<double>(block.rows()));
-      }
-    }
+    const float* shift = shift_.data() + begin;
     double* sum = sum_.data() + begin;
     for (std::size_t r = 0; r < block.rows(); ++r) {
       float* x = block.row(r) + begin;
       for (std::size_t c = 0; c < width; ++c) {
-        x[c] -= shift[c];
+        x[c] = (x[c] - shift[c]) * scale_;
         sum[c] += x[c];
       }
     }
@@ -79,18 +101,18 @@ void Scatter::add(MatrixView<float> block, int threads) {
 std::vector<double> Scatter::mean() const {
   std::vector<double> result(shift_.size());
   for (std::size_t c = 0; c < result.size(); ++c) {
-    result[c] = rows_ == 0 ? 0 : shift_[c] + sum_[c] / static_cast<double>(rows_);
+    result[c] = rows_ == 0 ? 0 : shift_[c] + sum_[c] / static_cast<double>(rows_) / scale_;
   }
   return result;
 }
 
 Matrix<double> Scatter::take(int threads) {
   const auto dim = static_cast<std::int64_t>(shift_.size());
-  const double n = static_cast<double>(rows_);
+  const double n = static_cast<double>(rows_), unscale = 1.0 / scale_ / scale_;
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::int64_t i = 0; i < dim; ++i) {
     double* row = products_.row(static_cast<std::size_t>(i));
-    for (std::int64_t j = i; j < dim; ++j) row[j] -= sum_[i] / n * sum_[j];
+    for (std::int64_t j = i; j < dim; ++j) row[j] = (row[j] - sum_[i] / n * sum_[j]) * unscale;
   }
   return std::move(products_);
 }

@@ -25,10 +25,13 @@ class Scatter {
   Matrix<double> take(int threads);
 
  private:
+  void choose_shift_and_scale(MatrixView<const float> block, int threads);
+
   std::uint64_t rows_ = 0;
+  float scale_ = 1;           ///< a power of two, from the first block
   std::vector<float> shift_;  ///< subtracted from every row: the mean of the first block
-  std::vector<double> sum_;   ///< of the shifted rows
-  Matrix<double> products_;   ///< sum of x x' of the shifted rows, tiles on and above the diagonal
+  std::vector<double> sum_;   ///< of the shifted and scaled rows
+  Matrix<double> products_;   ///< sum of x x' of those, tiles on and above the diagonal
 };
 
 }  // namespace lowshot

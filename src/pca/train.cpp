@@ -6,7 +6,7 @@
 
 #include <Eigen/Eigenvalues>
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "lowshot/error.h"
 #include "lowshot/pca.h"
@@ -35,17 +35,15 @@ void check(const RowSource& source, const PcaOptions& options) {
 }
 
 // Eigenvalues rise, eigenvector j is column j. Reads the upper triangle of the row-major scatter matrix, which is the
-// lower one of the same memory taken column-major, the triangle Eigen looks at. 1.8 s for 2048 x 2048.
+// lower one of the same memory taken column-major, the triangle Eigen looks at.
+// 2048 x 2048: 4.5 s on one core of an AMD EPYC, once per PCA.
 Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> decompose(Matrix<double> scatter, const std::string& name) {
   const auto n = index_of(scatter.rows());
-  for (std::size_t i = 0; i < scatter.rows(); ++i) {
-    for (std::size_t j = i; j < scatter.cols(); ++j) {
-      if (std::isfinite(scatter(i, j))) continue;
-      throw Error(
-          ErrorKind::input,
-          fmt::format("the covariance of columns {} and {} exceeds the range of float32 (values over 1e17?)", i, j),
-          name, "scale the descriptors down");
-    }
+  double variance = 0;  // a bound on every eigenvalue
+  for (std::size_t i = 0; i < scatter.rows(); ++i) variance += scatter(i, i);
+  if (!(variance <= std::numeric_limits<float>::max())) {
+    throw Error(ErrorKind::input, "the variance of the descriptors exceeds the range of float32", name,
+                "scale the descriptors down");
   }
   Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(Eigen::Map<const Eigen::MatrixXd>(scatter.data(), n, n));
   if (solver.info() != Eigen::Success) {
