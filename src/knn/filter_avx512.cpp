@@ -9,6 +9,12 @@ namespace {
 
 constexpr std::uint32_t row_step = 12;
 
+// sum += columns (unsigned) . codes (signed), in fours. As an instruction because g++ 12 copies every sum twice around
+// _mm512_dpbusd_epi32 and spills half of them: the whole build ran at 69 instead of 105 GMAC/s on one Zen 4 core.
+inline void multiply_add(__m512i& sum, __m512i columns, __m512i codes) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(columns), "v"(codes));
+}
+
 // Rows row .. row + Rows - 1 against panels `panel` and `panel + 1` (Panels = 1 or 2 of them).
 template <int Rows, int Panels>
 inline std::uint32_t* step(const FilterTile& t, std::uint32_t row, std::uint32_t panel, std::uint32_t* hits) {
@@ -16,26 +22,33 @@ inline std::uint32_t* step(const FilterTile& t, std::uint32_t row, std::uint32_t
   const std::int8_t* a = t.rows + static_cast<std::size_t>(row) * t.code_bytes;
   const std::uint8_t* b = t.panels + panel * panel_bytes;
   __m512i sum[Rows][Panels];
+#pragma GCC unroll 12
   for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
     for (int p = 0; p < Panels; ++p) sum[r][p] = _mm512_set1_epi32(t.row_start[row + r]);
 
   for (std::uint32_t d = 0; d < t.code_bytes; d += dim_group) {
     __m512i columns[Panels];
+#pragma GCC unroll 2
     for (int p = 0; p < Panels; ++p) columns[p] = _mm512_loadu_si512(b + p * panel_bytes + d * panel_width);
+#pragma GCC unroll 12
     for (int r = 0; r < Rows; ++r) {
       int codes;
       __builtin_memcpy(&codes, a + static_cast<std::size_t>(r) * t.code_bytes + d, sizeof codes);
       const __m512i row_codes = _mm512_set1_epi32(codes);
-      for (int p = 0; p < Panels; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], columns[p], row_codes);
+#pragma GCC unroll 2
+      for (int p = 0; p < Panels; ++p) multiply_add(sum[r][p], columns[p], row_codes);
     }
   }
 
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#pragma GCC unroll 2
   for (int p = 0; p < Panels; ++p) {
     const std::uint32_t first = (panel + p) * panel_width;
     const __m512 scale = _mm512_loadu_ps(t.col_scale + first);
     const __m512 bound = _mm512_loadu_ps(t.col_bound + first);
     const __m512 threshold = _mm512_loadu_ps(t.col_threshold + first);
+#pragma GCC unroll 12
     for (int r = 0; r < Rows; ++r) {
       const std::uint32_t i = row + r;
       const __m512 dot = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][p]), scale);
