@@ -9,8 +9,8 @@
 #include <cstdint>
 
 #include "lowshot/context.h"
+#include "lowshot/descriptors.h"
 #include "lowshot/knn_table.h"
-#include "lowshot/matrix.h"
 
 namespace lowshot {
 
@@ -27,23 +27,23 @@ struct KnnOptions {
 /// Host memory in bytes that build_knn allocates beside its input and including its result.
 std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options);
 
-/// The k most similar rows of each row, itself included. x: n x d, finite. Result: n x k, rows filled up with no_node
+/// The k most similar rows of each row, itself included. x: n x d, finite; float32 and float16 sets do not mix in a call. Result: n x k, rows filled up with no_node
 /// where n < k. Ties (equal float32 similarity) go to the lower id. Deterministic for a given instruction set, whatever
 /// the number of threads. Time O(n^2 d / 2) 8-bit products. Throws Error (input, usage).
-KnnTable build_knn(Context& context, MatrixView<const float> x, const KnnOptions& options);
+KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options);
 
 /// The k most similar rows of `x` for each query. queries: m x d; x: n x d. Result m x k.
-KnnTable search_knn(Context& context, MatrixView<const float> queries, MatrixView<const float> x,
+KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
                     const KnnOptions& options);
 
 /// Adds rows to a table: `table` holds the k nearest among `x_old` (n x d) of each of its rows; the result (n + m rows)
 /// is what build_knn gives for x_old followed by x_new, but for rows that `table` lacked. One product serves the old
 /// and the new rows. options.k <= table.k().
-KnnTable extend_knn(Context& context, const KnnTable& table, MatrixView<const float> x_old,
-                    MatrixView<const float> x_new, const KnnOptions& options);
+KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorView& x_old,
+                    const DescriptorView& x_new, const KnnOptions& options);
 
 /// A table of queries against x_old, continued with rows x_new that have the ids n, n+1, ...
-KnnTable extend_search_knn(Context& context, const KnnTable& table, MatrixView<const float> queries,
-                           MatrixView<const float> x_new, std::uint64_t first_new_id, const KnnOptions& options);
+KnnTable extend_search_knn(Context& context, const KnnTable& table, const DescriptorView& queries,
+                           const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options);
 
 }  // namespace lowshot

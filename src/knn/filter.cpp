@@ -13,14 +13,20 @@ constexpr std::size_t sum_chunk = 4096;  // rows summed by one thread: fixed, so
 std::size_t chunks(std::size_t rows) { return (rows + sum_chunk - 1) / sum_chunk; }
 
 // Adds the columns of x to `sum`, chunk by chunk in order.
-void add_columns(int threads, MatrixView<const float> x, std::vector<double>& sum) {
+void add_columns(int threads, const DescriptorView& x, std::vector<double>& sum) {
   const std::size_t n = chunks(x.rows()), dim = x.cols();
   Matrix<double> partial = Matrix<double>::zeroed(n, dim);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-  for (std::size_t c = 0; c < n; ++c) {
-    double* total = partial.row(c);
-    for (std::size_t i = c * sum_chunk; i < std::min(x.rows(), (c + 1) * sum_chunk); ++i)
-      for (std::size_t j = 0; j < dim; ++j) total[j] += x.row(i)[j];
+#pragma omp parallel num_threads(threads)
+  {
+    std::vector<float> buffer(dim);
+#pragma omp for schedule(dynamic, 1)
+    for (std::size_t c = 0; c < n; ++c) {
+      double* total = partial.row(c);
+      for (std::size_t i = c * sum_chunk; i < std::min(x.rows(), (c + 1) * sum_chunk); ++i) {
+        const float* row = x.load(i, buffer.data());
+        for (std::size_t j = 0; j < dim; ++j) total[j] += row[j];
+      }
+    }
   }
   for (std::size_t c = 0; c < n; ++c)
     for (std::size_t j = 0; j < dim; ++j) sum[j] += partial(c, j);
@@ -30,19 +36,23 @@ struct Norms {
   double centred = 0, raw = 0;
 };
 
-Norms largest_norms(int threads, MatrixView<const float> x, const std::vector<float>& centre) {
+Norms largest_norms(int threads, const DescriptorView& x, const std::vector<float>& centre) {
   double centred = 0, raw = 0;
-#pragma omp parallel for num_threads(threads) reduction(max : centred, raw)
-  for (std::size_t i = 0; i < x.rows(); ++i) {
-    const float* row = x.row(i);
-    double c = 0, r = 0;
-    for (std::size_t j = 0; j < x.cols(); ++j) {
-      const double shifted = row[j] - centre[j];
-      c += shifted * shifted;
-      r += static_cast<double>(row[j]) * row[j];
+#pragma omp parallel num_threads(threads) reduction(max : centred, raw)
+  {
+    std::vector<float> buffer(x.cols());
+#pragma omp for schedule(static)
+    for (std::size_t i = 0; i < x.rows(); ++i) {
+      const float* row = x.load(i, buffer.data());
+      double c = 0, r = 0;
+      for (std::size_t j = 0; j < x.cols(); ++j) {
+        const double shifted = row[j] - centre[j];
+        c += shifted * shifted;
+        r += static_cast<double>(row[j]) * row[j];
+      }
+      centred = std::max(centred, c);
+      raw = std::max(raw, r);
     }
-    centred = std::max(centred, c);
-    raw = std::max(raw, r);
   }
   return {std::sqrt(centred), std::sqrt(raw)};
 }
@@ -57,7 +67,7 @@ FilterBackend filter_backend(Isa isa) {
   throw Error(ErrorKind::device, "unknown instruction set");
 }
 
-FilterSpace make_filter_space(int threads, MatrixView<const float> x, MatrixView<const float> y) {
+FilterSpace make_filter_space(int threads, const DescriptorView& x, const DescriptorView& y) {
   const std::size_t dim = x.rows() != 0 ? x.cols() : y.cols();
   std::vector<double> sum(dim, 0.0);
   add_columns(threads, x, sum);
@@ -72,7 +82,7 @@ FilterSpace make_filter_space(int threads, MatrixView<const float> x, MatrixView
   return space;
 }
 
-FilterRows make_filter_rows(int threads, MatrixView<const float> x, const FilterSpace& space, Metric metric,
+FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSpace& space, Metric metric,
                             const FilterBackend& backend, bool with_rows, bool with_panels) {
   const std::size_t dim = x.cols(), n = x.rows();
   FilterRows out;
@@ -98,14 +108,14 @@ FilterRows make_filter_rows(int threads, MatrixView<const float> x, const Filter
 
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> shifted(dim);
+    std::vector<float> shifted(dim), buffer(dim);
     std::vector<std::int8_t> codes(out.code_bytes, 0);
 #pragma omp for schedule(static)
     for (std::size_t panel = 0; panel < panels; ++panel) {
       std::uint8_t* packed = with_panels ? out.panels.row(panel) : nullptr;
       if (packed != nullptr) std::fill_n(packed, panel_bytes, static_cast<std::uint8_t>(backend.offset));
       for (std::size_t i = panel * panel_width; i < std::min(n, (panel + 1) * panel_width); ++i) {
-        const float* row = x.row(i);
+        const float* row = x.load(i, buffer.data());
         float largest = 0;
         for (std::size_t j = 0; j < dim; ++j) {
           shifted[j] = row[j] - space.centre[j];

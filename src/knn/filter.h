@@ -59,7 +59,7 @@ struct FilterSpace {
   float largest_norm = 0;      ///< of x - centre
   float largest_raw_norm = 0;  ///< of x
 };
-FilterSpace make_filter_space(int threads, MatrixView<const float> x, MatrixView<const float> y);
+FilterSpace make_filter_space(int threads, const DescriptorView& x, const DescriptorView& y);
 
 /// The codes of a set of rows, as rows of a tile, as its columns, or both: n d bytes each, and 12 n bytes.
 struct FilterRows {
@@ -69,7 +69,7 @@ struct FilterRows {
   std::vector<std::int32_t> start;  ///< the arrays of FilterTile, padded to whole panels
   std::vector<float> scale, bound;
 };
-FilterRows make_filter_rows(int threads, MatrixView<const float> x, const FilterSpace& space, Metric metric,
+FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSpace& space, Metric metric,
                             const FilterBackend& backend, bool with_rows, bool with_panels);
 
 }  // namespace lowshot::knn

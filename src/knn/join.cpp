@@ -40,7 +40,6 @@ struct Scratch {
 
 void join_blocks(const Side& a, Range rows, const Side& b, Range cols, bool cols_take, Metric metric,
                  FilterKernel kernel, Scratch& scratch) {
-  const std::size_t dim = a.x.cols();
   FilterTile tile{};
   tile.code_bytes = a.codes->code_bytes;
   tile.rows = a.codes->rows.row(rows.begin);
@@ -59,9 +58,7 @@ void join_blocks(const Side& a, Range rows, const Side& b, Range cols, bool cols
     for (std::size_t h = 0; h < hits; ++h) {
       const std::uint32_t i = rows.begin + (scratch.hits[h] >> 16), j = first + (scratch.hits[h] & 0xffff);
       if (j >= cols.end) continue;
-      const float* x = a.x.row(i);
-      const float* y = b.x.row(j);
-      const float s = metric == Metric::l2 ? minus_squared_distance(x, y, dim) : inner_product(x, y, dim);
+      const float s = similarity(a.x, i, b.x, j, metric);
       if (a.lists != nullptr) a.lists->offer(i, s, b.first_id + j);
       if (cols_take) b.lists->offer(j, s, a.first_id + i);
     }

@@ -5,13 +5,12 @@
 #include "knn/reservoirs.h"
 #include "lowshot/context.h"
 #include "lowshot/knn.h"
-#include "lowshot/matrix.h"
 
 namespace lowshot::knn {
 
 /// One set of rows: its floats, its codes, the id of its row 0, and the lists to fill (null: it only offers).
 struct Side {
-  MatrixView<const float> x;
+  DescriptorView x;
   const FilterRows* codes;
   NodeId first_id;
   Reservoirs* lists;

@@ -20,11 +20,13 @@ using knn::Side;
 constexpr std::uint32_t largest_k = 1024;
 constexpr std::size_t largest_dim = 65536;  // 65,536 x 255 x 127 still fits the filter's 32-bit sums
 
-void require_sizes(MatrixView<const float> x, MatrixView<const float> y, const KnnOptions& options) {
+void require_sizes(const DescriptorView& x, const DescriptorView& y, const KnnOptions& options) {
   if (options.k == 0 || options.k > largest_k)
     throw Error(ErrorKind::usage, fmt::format("k must be 1 to {} and is {}", largest_k, options.k));
   if (x.cols() != y.cols() && x.rows() != 0 && y.rows() != 0)
     throw Error(ErrorKind::input, fmt::format("rows of {} and of {} dimensions cannot be compared", x.cols(), y.cols()));
+  if (x.is_half() != y.is_half() && x.rows() != 0 && y.rows() != 0)
+    throw Error(ErrorKind::usage, "float16 and float32 rows cannot be compared; convert one set");
   const std::size_t dim = std::max(x.cols(), y.cols());
   if (dim > largest_dim)
     throw Error(ErrorKind::input, fmt::format("descriptors have {} dimensions, at most {} are possible", dim, largest_dim),
@@ -43,11 +45,11 @@ std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnO
   return codes + Reservoirs::memory(rows, options.k) + table;
 }
 
-KnnTable build_knn(Context& context, MatrixView<const float> x, const KnnOptions& options) {
+KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options) {
   return extend_knn(context, {Matrix<NodeId>(0, options.k), Matrix<float>(0, options.k)}, {}, x, options);
 }
 
-KnnTable extend_knn(Context& context, const KnnTable& table, MatrixView<const float> x_old, MatrixView<const float> x_new,
+KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorView& x_old, const DescriptorView& x_new,
                     const KnnOptions& options) {
   require_sizes(x_old, x_new, options);
   if (table.rows() != x_old.rows() || table.k() < options.k)
@@ -71,13 +73,13 @@ KnnTable extend_knn(Context& context, const KnnTable& table, MatrixView<const fl
   return result;
 }
 
-KnnTable search_knn(Context& context, MatrixView<const float> queries, MatrixView<const float> x,
+KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
                     const KnnOptions& options) {
   return extend_search_knn(context, {}, queries, x, 0, options);
 }
 
-KnnTable extend_search_knn(Context& context, const KnnTable& table, MatrixView<const float> queries,
-                           MatrixView<const float> x_new, std::uint64_t first_new_id, const KnnOptions& options) {
+KnnTable extend_search_knn(Context& context, const KnnTable& table, const DescriptorView& queries,
+                           const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options) {
   require_sizes(queries, x_new, options);
   const int threads = context.thread_count();
   const FilterBackend backend = knn::filter_backend(context.isa);

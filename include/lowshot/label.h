@@ -1,0 +1,111 @@
+#pragma once
+// The practitioner's job: descriptors of everything, labels of a few rows -> a label and a confidence for every row, and
+// how far they can be trusted. No base classes, no test set: the labelled rows are held out in turn on the one graph.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lowshot/context.h"
+#include "lowshot/memory.h"
+#include "lowshot/row_source.h"
+
+namespace lowshot {
+
+// --- inputs ----------------------------------------------------------------------------------------------------------
+
+/// Files of descriptors in the order of their rows: files as given, the descriptor files of a folder and the matches of
+/// a glob in natural order (_2 before _10). Throws Error (input) when there are none, and for .parquet with the line of
+/// pandas that converts it.
+std::vector<std::filesystem::path> find_shards(const std::vector<std::string>& arguments);
+
+/// Names of rows, one after the other in one buffer: 2 million names cost their letters and 8 bytes each.
+class Names {
+ public:
+  void add(std::string_view name);
+  std::size_t size() const { return ends_.size(); }
+  std::string_view operator[](std::size_t row) const;
+
+ private:
+  std::string text_;
+  std::vector<std::uint64_t> ends_;
+};
+
+/// A name a row from text or CSV (column `id` where there is a header, else the first). One file for all rows, or one
+/// file a shard: then `shard_rows` says how many rows each must have. Throws Error (input) naming file and both counts.
+Names read_ids(const std::vector<std::filesystem::path>& files, std::span<const std::uint64_t> shard_rows);
+
+enum class MatchBy {
+  name,      ///< the whole name
+  basename,  ///< what follows the last / or backslash
+  stem,      ///< the basename without its last extension
+};
+
+/// Class of every row, -1 where there is no label.
+struct RowLabels {
+  std::vector<std::string> classes;   ///< by number where all are integers, else alphabetically
+  std::vector<std::int32_t> of_row;
+};
+
+/// CSV with a header holding `id,label` or `row,label` (any order, other columns ignored, rows from 0), or one label a
+/// row (npy integers, or text; empty or -1: none). BOM, CRLF, quotes, commas, semicolons and tabs are read.
+/// Throws Error (input) listing (first 10 and the count) names that are not found, stand for several rows, or have
+/// two different labels; `ids` may be null when the file speaks of rows.
+RowLabels read_labels(const std::filesystem::path& file, std::uint64_t rows, const Names* ids, MatchBy match);
+
+// --- the job ---------------------------------------------------------------------------------------------------------
+
+struct LabelOptions {
+  std::uint32_t k = 30;
+  std::optional<std::uint32_t> iterations = {};  ///< nothing: chosen by held-out accuracy among 1 .. most_iterations
+  std::uint32_t most_iterations = 5;             ///< more mixes classes: on every set measured the best is 2 to 4
+  std::uint32_t folds = 5, repeats = 5;          ///< of the hold-out
+  std::uint32_t seed = 0;                        ///< of the folds
+  std::uint32_t top = 3;                         ///< classes reported a row
+  std::optional<double> precision = {};          ///< pick the confidence threshold that reaches it on held-out rows
+};
+
+/// One line of the threshold table.
+struct ThresholdRow {
+  double threshold = 0;    ///< of the confidence
+  double kept = 0;         ///< share of the unlabelled rows at or above it
+  double accuracy = 0;     ///< of the held-out labelled rows at or above it
+  std::uint64_t held_out = 0;  ///< how many those are
+};
+
+/// What holding labelled rows out says.
+struct HoldOut {
+  std::uint64_t checked_rows = 0;                ///< labelled rows that were held out
+  std::vector<std::int32_t> unchecked_classes;   ///< classes with a single label
+  std::vector<double> accuracy_by_iteration;     ///< 1 .. most_iterations at index 0 ..
+  std::uint32_t iterations = 0;                  ///< the chosen (or given) number
+  double accuracy = 0, low = 0, high = 0;        ///< at `iterations`, with its 95 % interval (Wilson)
+  std::vector<ThresholdRow> thresholds;          ///< falling share
+  std::optional<ThresholdRow> picked;            ///< for --precision; nothing when no threshold reaches it
+};
+
+enum class RowStatus : std::uint8_t { given, predicted, unreached, bad };
+std::string_view name(RowStatus status);
+
+/// A labelled row whose label is not the program's first choice when it is held out.
+struct Suspect {
+  std::uint64_t row = 0;
+  std::int32_t given = -1, predicted = -1;
+  float given_confidence = 0, predicted_confidence = 0;  ///< means over the repeats
+};
+
+/// rows x top classes and confidences (shares of the row's scores, summing to at most 1), best first.
+struct LabelResult {
+  Matrix<std::int32_t> classes;
+  Matrix<float> confidences;
+  std::vector<RowStatus> status;
+  std::vector<Suspect> suspects;  ///< worst first
+  HoldOut hold_out;
+};
+
+}  // namespace lowshot
