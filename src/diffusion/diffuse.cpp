@@ -64,11 +64,15 @@ void require_arguments(const GraphView& graph, std::span<const std::int32_t> lab
                                                 graph.nodes()));
 }
 
-// diag(1' U_t)^-1; 0 for a class that no node has.
+// diag(1' U_t)^-1; 0 for a class that no node has. All ones where U_t itself is wanted.
 Matrix<float> readout_scales(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                             std::uint32_t classes, std::uint32_t iterations) {
-  const Matrix<double> sums = column_sums(context, graph, labels, classes, iterations);
-  Matrix<float> scales(sums.rows(), sums.cols());
+                             std::uint32_t classes, const DiffusionOptions& options) {
+  Matrix<float> scales(options.iterations + 1, classes);
+  if (!options.normalise_columns) {
+    std::fill_n(scales.data(), scales.size(), 1.0f);
+    return scales;
+  }
+  const Matrix<double> sums = column_sums(context, graph, labels, classes, options.iterations);
   for (std::size_t e = 0; e < sums.size(); ++e)
     scales.data()[e] = sums.data()[e] > 0 ? static_cast<float>(1 / sums.data()[e]) : 0.0f;
   return scales;
@@ -163,9 +167,10 @@ void diffuse(Context& context, const GraphView& graph, std::span<const std::int3
   const int threads = context.thread_count();
   const std::uint32_t last = options.iterations;
   const std::vector<Slice> slices = make_slices(classes, options.slice);
-  const Matrix<float> scales = readout_scales(context, graph, labels, classes, last);
+  const Matrix<float> scales = readout_scales(context, graph, labels, classes, options);
   Matrix<float> scores(queries.rows(), slices.front().count);
   const auto emit = [&](std::uint32_t t, const Slice& slice, const auto& u) {
+    if (t < options.read_from) return;
     const MatrixView<float> view(scores.data(), queries.rows(), slice.count);
     read_out(threads, u, slice, queries, scales.row(t), view);
     sink(t, slice.first, view);
@@ -208,7 +213,7 @@ void diffuse_all_nodes(Context& context, const GraphView& graph, std::span<const
   require_arguments(graph, labels, classes, {}, options);
   const int threads = context.thread_count();
   const std::vector<Slice> slices = make_slices(classes, options.slice);
-  const Matrix<float> scales = readout_scales(context, graph, labels, classes, options.iterations);
+  const Matrix<float> scales = readout_scales(context, graph, labels, classes, options);
   const SparseScores start = diffusion::one_hot(labels);
   const std::uint32_t widest = slices.front().width;
   Matrix<float> from(graph.nodes(), widest), to(graph.nodes(), widest), scaled(graph.nodes(), slices.front().count);
@@ -219,6 +224,7 @@ void diffuse_all_nodes(Context& context, const GraphView& graph, std::span<const
         dense_step(context, make_task(graph, from, to, slice.width), nullptr);
         std::swap(from, to);
       }
+      if (t < options.read_from) continue;
       // L_t = U_t diag(1' U_t)^-1
       const MatrixView<float> view(scaled.data(), graph.nodes(), slice.count);
 #pragma omp parallel for num_threads(threads) schedule(static)
