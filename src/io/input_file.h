@@ -55,6 +55,15 @@ class SequentialReader {
     return result;
   }
 
+  /// `length` characters, such as the letters that name a format.
+  std::string text(std::uint64_t length, const char* what) {
+    require(length, what);
+    std::string result(length, '\0');
+    file_.read_at(position_, result.data(), length);
+    position_ += length;
+    return result;
+  }
+
   /// A 64-bit count, then that many values.
   template <typename T>
   std::vector<T> counted(const char* what) {

@@ -36,13 +36,8 @@ struct Head {
   std::int32_t metric = 0;
 };
 
-std::string letters(SequentialReader& reader, const char* what) {
-  const auto read = reader.values<char>(4, what);
-  return {read.begin(), read.end()};
-}
-
 void expect_letters(SequentialReader& reader, std::string_view expected, const char* what) {
-  const std::string found = letters(reader, what);
+  const std::string found = reader.text(4, what);
   if (found != expected) reader.fail(fmt::format("expected {} ({}) and found another", what, expected), other_index);
 }
 
@@ -72,7 +67,7 @@ void skip_direct_map(SequentialReader& reader) {
 
 /// The sizes of all lists, from either encoding.
 void read_list_sizes(SequentialReader& reader, std::vector<IvfLayout::List>& lists) {
-  const std::string encoding = letters(reader, "the encoding of the list sizes");
+  const std::string encoding = reader.text(4, "the encoding of the list sizes");
   if (encoding != "full" && encoding != "sprs") {
     reader.fail("expected list sizes in the encoding full or sprs and found another", other_index);
   }

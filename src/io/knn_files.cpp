@@ -20,6 +20,7 @@ namespace lowshot {
 namespace {
 
 constexpr std::uint64_t block_bytes = 1 << 24;
+constexpr std::uint64_t page_bytes = 4096;
 constexpr std::uint32_t largest_stored_k = 1 << 20;  // with max_nodes rows, sizes stay far below 64 bits
 constexpr std::string_view ids_infix = "_I_11.";
 
@@ -67,14 +68,18 @@ StoredArray open_array(const fs::path& path, io::Scalar type, std::uint64_t rows
   return {std::move(file), 0};
 }
 
-/// The first k columns of the stored array, block by block of rows; `use(row, values)` gets each row's.
+/// The first k columns of the stored array; `use(row, values)` gets each row's. Whole rows are read, many at a time,
+/// but where the columns not wanted fill several pages: there each row is read for itself.
 template <typename T, typename Use>
-void for_each_row(const StoredArray& array, std::uint64_t rows, std::uint32_t stored_k, Use use) {
-  const std::uint64_t step = std::max<std::uint64_t>(1, block_bytes / (std::uint64_t{stored_k} * sizeof(T)));
-  std::vector<T> block(std::min(step, rows) * stored_k);
+void for_each_row(const StoredArray& array, std::uint64_t rows, std::uint32_t stored_k, std::uint32_t k, Use use) {
+  const std::uint64_t row_bytes = std::uint64_t{stored_k} * sizeof(T);
+  const bool single = row_bytes - k * sizeof(T) >= 4 * page_bytes;
+  const std::uint64_t step = single ? 1 : std::max<std::uint64_t>(1, block_bytes / row_bytes);
+  const std::uint64_t read_bytes = single ? k * sizeof(T) : row_bytes;
+  std::vector<T> block(single ? k : std::min(step, rows) * stored_k);
   for (std::uint64_t begin = 0; begin < rows; begin += step) {
     const std::uint64_t count = std::min(step, rows - begin);
-    array.file.read_at(array.offset + begin * stored_k * sizeof(T), block.data(), count * stored_k * sizeof(T));
+    array.file.read_at(array.offset + begin * row_bytes, block.data(), count * read_bytes);
     for (std::uint64_t i = 0; i < count; ++i) use(begin + i, block.data() + i * stored_k);
   }
 }
@@ -143,7 +148,7 @@ KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, in
   const StoredArray ids = open_array(files.ids, io::Scalar::int32, rows, files.stored_k);
   const StoredArray similarities = open_array(files.similarities, io::Scalar::float32, rows, files.stored_k);
   KnnTable table{Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
-  for_each_row<std::int32_t>(ids, rows, files.stored_k, [&](std::uint64_t row, const std::int32_t* values) {
+  for_each_row<std::int32_t>(ids, rows, files.stored_k, k, [&](std::uint64_t row, const std::int32_t* values) {
     for (std::uint32_t j = 0; j < k; ++j) {
       if (values[j] < -1 || static_cast<std::int64_t>(values[j]) >= static_cast<std::int64_t>(rows)) {
         ids.file.fail(fmt::format("row {} holds the neighbour id {}, expected -1 to {}", row, values[j],
@@ -153,7 +158,7 @@ KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, in
       table.ids(row, j) = values[j] < 0 ? no_node : static_cast<NodeId>(values[j]);
     }
   });
-  for_each_row<float>(similarities, rows, files.stored_k, [&](std::uint64_t row, const float* values) {
+  for_each_row<float>(similarities, rows, files.stored_k, k, [&](std::uint64_t row, const float* values) {
     std::memcpy(table.similarities.row(row), values, k * sizeof(float));
   });
   tidy(table, threads);

@@ -14,8 +14,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// A value as the message shows it: JSON text, cut where it is long.
+/// A value as the message shows it: JSON text, cut where it is long. Lists and objects only by name: writing them out
+/// is recursive, and a hostile file nests a hundred thousand.
 std::string shown(const Json& value) {
+  if (value.is_array()) return "a list";
+  if (value.is_object()) return "an object";
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() > 40) text = text.substr(0, 40) + "...";
   return text;

@@ -192,8 +192,7 @@ void require_size(const InputFile& file, const NpyHeader& header) {
 
 NpyHeader read_npy_header(const InputFile& file) {
   SequentialReader reader(file);
-  const auto prefix = reader.values<char>(magic.size(), "the npy magic");
-  if (std::string_view(prefix.data(), prefix.size()) != magic) {
+  if (reader.text(magic.size(), "the npy magic") != magic) {
     file.fail("expected an npy file (it begins with the byte 0x93 and NUMPY) and found other content",
               "check the file's ending: .npy, .hdf5, .index or .raw");
   }
@@ -209,8 +208,8 @@ NpyHeader read_npy_header(const InputFile& file) {
     file.fail(fmt::format("the npy header claims {} bytes, expected at most {}", length, longest_header),
               "write it again with numpy.save");
   }
-  const auto text = reader.values<char>(length, "the npy header");
-  const Dict dict = DictParser(file, {text.data(), text.size()}).parse();
+  const std::string text = reader.text(length, "the npy header");
+  const Dict dict = DictParser(file, text).parse();
   NpyHeader header{scalar_of(file, *dict.descr), *dict.shape, reader.position()};
   if (*dict.fortran_order) {
     file.fail("the npy file is stored column by column (fortran_order), expected row by row",
@@ -223,8 +222,7 @@ NpyHeader read_npy_header(const InputFile& file) {
 std::string npy_header(Scalar type, const std::vector<std::uint64_t>& shape) {
   std::string lengths;
   for (const std::uint64_t length : shape) lengths += fmt::format("{}, ", length);
-  std::string dict =
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr_of(type), lengths);
+  std::string dict = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr_of(type), lengths);
   constexpr std::size_t fixed = 10;  // magic, version and the length itself
   dict.append(63 - (fixed + dict.size()) % 64, ' ');
   dict.push_back('\n');

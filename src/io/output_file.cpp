@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,14 +55,19 @@ OutputFile::~OutputFile() {
 
 void OutputFile::reserve(std::uint64_t bytes) {
   if (bytes == 0) return;
-  if (bytes > static_cast<std::uint64_t>(INT64_MAX)) fail(fmt::format("reserve {} bytes for a file", bytes), EFBIG);
-  int reason = EINTR;
-  while (reason == EINTR) reason = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(bytes));
-  // Some file systems cannot reserve: there the size alone is set.
-  if (reason == EINVAL || reason == EOPNOTSUPP) {
-    reason = ::ftruncate(descriptor_, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
-  }
-  if (reason != 0) fail(fmt::format("reserve {} bytes for a file", bytes), reason);
+  const std::string doing = fmt::format("reserve {} bytes for a file", bytes);
+  if (bytes > static_cast<std::uint64_t>(INT64_MAX)) fail(doing, EFBIG);
+  const auto size = static_cast<off_t>(bytes);
+  int result = 0;
+  do {
+    result = ::fallocate(descriptor_, 0, 0, size);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return;
+  if (errno != EOPNOTSUPP && errno != ENOSYS) fail(doing, errno);
+  // A file system that cannot reserve. (posix_fallocate would write into every block instead, until the disk is full.)
+  struct statvfs room = {};
+  if (::fstatvfs(descriptor_, &room) == 0 && bytes / room.f_frsize > room.f_bavail) fail(doing, ENOSPC);
+  if (::ftruncate(descriptor_, size) != 0) fail(doing, errno);
 }
 
 void OutputFile::write_at(std::uint64_t offset, const void* data, std::uint64_t bytes) {

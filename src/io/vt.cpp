@@ -36,8 +36,7 @@ void require_finite(const io::InputFile& file, std::span<const float> values, co
 LinearMap read_vt(const fs::path& path) {
   const io::InputFile file(path);
   io::SequentialReader reader(file);
-  const auto letters = reader.values<char>(4, "the kind of transform");
-  const std::string_view kind(letters.data(), letters.size());
+  const std::string kind = reader.text(4, "the kind of transform");
   LinearMap map;
   if (kind == newest_pca || kind == older_pca || kind == oldest_pca) {
     reader.value<float>("eigen_power");
