@@ -28,10 +28,16 @@ std::string last_failure() {
 }
 
 constexpr const char* damaged = "the file is truncated or damaged: make or fetch it again";
+constexpr const char* damaged_or_newer =
+    "the file is damaged, or in a form that needs a newer HDF5 (h5repack or h5py's libver=\"v108\" writes an older "
+    "one)";
 
 }  // namespace
 
 QuietHdf5::QuietHdf5() {
+  // A damaged dataset can leave HDF5 with objects that it cannot close; at the program's exit it would then say so on
+  // stderr. Nothing is written through it, so nothing is left to do at exit. To be said before any other call.
+  [[maybe_unused]] static const herr_t no_exit_handler = H5dont_atexit();
   H5Eget_auto2(H5E_DEFAULT, &print_, &data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
@@ -45,7 +51,7 @@ Hdf5File::Hdf5File(const std::string& path) : name_(path) {
   const InputFile plain(path);  // absent, unreadable, a directory: said without HDF5
   file_ = Hdf5Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (file_.get() < 0) {
-    plain.fail(fmt::format("cannot open the file as HDF5: {}", last_failure()), damaged);
+    plain.fail(fmt::format("cannot open the file as HDF5: {}", last_failure()), damaged_or_newer);
   }
   // HDF5 itself refuses a file that is shorter than its head says, but not one that is longer.
   const Hdf5Handle creation(H5Fget_create_plist(file_.get()), H5Pclose);
@@ -77,7 +83,7 @@ Hdf5Dataset::Hdf5Dataset(const Hdf5File& file, const char* name, Kind kind, std:
     fail("expected a dataset kept in this file and found a link", "store the values themselves (h5repack)");
   }
   dataset_ = Hdf5Handle(H5Dopen2(file.get(), name, H5P_DEFAULT), H5Dclose);
-  if (dataset_.get() < 0) fail(fmt::format("cannot open it as a dataset: {}", last_failure()), damaged);
+  if (dataset_.get() < 0) fail(fmt::format("cannot open it as a dataset: {}", last_failure()), damaged_or_newer);
   const Hdf5Handle space(H5Dget_space(dataset_.get()), H5Sclose);
   const int found_rank = H5Sget_simple_extent_ndims(space.get());
   if (H5Sget_simple_extent_type(space.get()) == H5S_NULL || found_rank < 0 || found_rank > H5S_MAX_RANK) {
@@ -164,7 +170,7 @@ void Hdf5Dataset::check_storage(const Hdf5File& file) {
   // Closed before it is opened again: HDF5 lets two handles on one dataset share the first one's cache.
   dataset_ = Hdf5Handle();
   dataset_ = Hdf5Handle(H5Dopen2(file.get(), name_.c_str(), access.get()), H5Dclose);
-  if (dataset_.get() < 0) fail(fmt::format("cannot open it as a dataset: {}", last_failure()), damaged);
+  if (dataset_.get() < 0) fail(fmt::format("cannot open it as a dataset: {}", last_failure()), damaged_or_newer);
 }
 
 void Hdf5Dataset::require_backing(std::uint64_t rows) const {
