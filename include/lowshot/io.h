@@ -134,6 +134,7 @@ struct Origin {
   std::vector<std::pair<std::string, std::string>> options;  ///< name -> value
 };
 std::string hash_file(const fs::path& path);  ///< xxh3-64 of the content, hex
+std::string hash_text(std::string_view text);  ///< the same of a text
 void write_origin(const fs::path& derived, const Origin& origin);
 enum class OriginState { absent, equal, different };
 OriginState check_origin(const fs::path& derived, const Origin& origin);

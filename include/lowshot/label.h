@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "lowshot/context.h"
-#include "lowshot/memory.h"
+#include "lowshot/diffusion.h"
+#include "lowshot/graph.h"
 #include "lowshot/row_source.h"
 
 namespace lowshot {
@@ -63,7 +64,7 @@ RowLabels read_labels(const std::filesystem::path& file, std::uint64_t rows, con
 struct LabelOptions {
   std::uint32_t k = 30;
   std::optional<std::uint32_t> iterations = {};  ///< nothing: chosen by held-out accuracy among 1 .. most_iterations
-  std::uint32_t most_iterations = 5;             ///< more mixes classes: on every set measured the best is 2 to 4
+  std::uint32_t most_iterations = 5;             ///< more mixes classes
   std::uint32_t folds = 5, repeats = 5;          ///< of the hold-out
   std::uint32_t seed = 0;                        ///< of the folds
   std::uint32_t top = 3;                         ///< classes reported a row
@@ -99,13 +100,21 @@ struct Suspect {
   float given_confidence = 0, predicted_confidence = 0;  ///< means over the repeats
 };
 
-/// rows x top classes and confidences (shares of the row's scores, summing to at most 1), best first.
+/// nodes x top classes and confidences, best first. The confidence of a class is its share of the node's scores, so the
+/// shares of all classes add up to 1. A labelled node shows the first choice when its own label is held out (by
+/// most repeats), or with its label where its class has no other.
 struct LabelResult {
   Matrix<std::int32_t> classes;
   Matrix<float> confidences;
   std::vector<RowStatus> status;
-  std::vector<Suspect> suspects;  ///< worst first
+  std::vector<Suspect> suspects;  ///< worst first; `row` is a node
   HoldOut hold_out;
 };
+
+/// Labels every node of a graph from the labels of a few (class, or -1). With `score_sink` the scores of all nodes are
+/// handed over as well, by slices of classes. Deterministic. Memory: label_nodes_memory.
+LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
+                        std::uint32_t classes, const LabelOptions& options, const ScoreSink& score_sink = {});
+std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options);
 
 }  // namespace lowshot

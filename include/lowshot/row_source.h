@@ -16,6 +16,8 @@ class RowSource {
   virtual ~RowSource() = default;
   virtual std::uint64_t rows() const = 0;
   virtual std::uint32_t dim() const = 0;
+  /// Values are stored as float16, so that a float16 copy in memory loses nothing.
+  virtual bool is_half() const { return false; }
   /// Fills `out` (out.cols() == dim()) with rows begin .. begin + out.rows() - 1, converted to float32.
   /// Values are passed on as they are: NaN and infinity are the caller's to check (`require_finite`).
   /// Throws Error (input) where the file turns out to be damaged.

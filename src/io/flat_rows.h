@@ -18,6 +18,7 @@ class FlatRows : public RowSource {
 
   std::uint64_t rows() const override { return rows_; }
   std::uint32_t dim() const override { return dim_; }
+  bool is_half() const override { return type_ == Scalar::float16; }
   void read(std::uint64_t begin, MatrixView<float> out) override;
   std::string name() const override { return file_.name(); }
 

@@ -41,6 +41,7 @@ class Hdf5Rows : public RowSource {
 
   std::uint64_t rows() const override { return rows_; }
   std::uint32_t dim() const override { return static_cast<std::uint32_t>(features_.shape()[1]); }
+  bool is_half() const override { return features_.type() == io::Scalar::float16; }
   void read(std::uint64_t begin, MatrixView<float> out) override {
     io::require_block(*this, begin, out);
     features_.read_rows(begin, out);

@@ -48,6 +48,10 @@ std::string hash_file(const fs::path& path) {
   return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
 }
 
+std::string hash_text(std::string_view text) {
+  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+}
+
 void write_origin(const fs::path& derived, const Origin& origin) {
   const Json json = {{"format", origin_format},
                      {"inputs", object(origin.inputs)},

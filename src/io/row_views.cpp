@@ -18,6 +18,7 @@ class SlicedRows : public RowSource {
 
   std::uint64_t rows() const override { return end_ - begin_; }
   std::uint32_t dim() const override { return source_->dim(); }
+  bool is_half() const override { return source_->is_half(); }
   void read(std::uint64_t begin, MatrixView<float> out) override {
     io::require_block(*this, begin, out);
     source_->read(begin_ + begin, out);
@@ -39,6 +40,9 @@ class ConcatenatedRows : public RowSource {
 
   std::uint64_t rows() const override { return starts_.back(); }
   std::uint32_t dim() const override { return sources_[0]->dim(); }
+  bool is_half() const override {
+    return std::all_of(sources_.begin(), sources_.end(), [](const auto& source) { return source->is_half(); });
+  }
   void read(std::uint64_t begin, MatrixView<float> out) override {
     io::require_block(*this, begin, out);
     std::uint64_t done = 0;

@@ -1,0 +1,203 @@
+#include "label/kept_graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/half.h"
+#include "lowshot/descriptors.h"
+#include "lowshot/error.h"
+#include "lowshot/io.h"
+#include "lowshot/knn.h"
+
+namespace lowshot {
+namespace {
+
+constexpr std::uint64_t block_rows = 4096;
+
+// The good rows of all shards in memory, with the norm's inverse a row.
+struct Rows {
+  Matrix<float> single;
+  Matrix<Half> half;
+  std::vector<float> factor;
+  std::vector<std::uint32_t> bad;
+  std::uint64_t good = 0;
+
+  DescriptorView view() const {
+    if (half.rows() != 0) return {half.view().rows(0, good), std::span(factor).first(good)};
+    return single.view().rows(0, good);
+  }
+};
+
+bool usable(std::span<const float> row, double& square) {
+  square = 0;
+  for (const float v : row) square += static_cast<double>(v) * v;
+  return std::isfinite(square) && square > 0;
+}
+
+// Reads every shard once. Rows are normalised: float32 ones in place, float16 ones by their factor.
+Rows load(Context& context, const Collection& collection, std::optional<std::uint32_t> raw_dim) {
+  Rows rows;
+  if (collection.half) {
+    rows.half = Matrix<Half>(collection.rows, collection.dim);
+    rows.factor.resize(collection.rows);
+  } else {
+    rows.single = Matrix<float>(collection.rows, collection.dim);
+  }
+  Matrix<float> block(block_rows, collection.dim);
+  std::uint64_t row = 0;
+  for (const fs::path& shard : collection.shards) {
+    const auto source = open_rows(shard, raw_dim);
+    for (std::uint64_t first = 0; first < source->rows(); first += block_rows) {
+      const std::uint64_t count = std::min(block_rows, source->rows() - first);
+      const MatrixView<float> part(block.data(), count, collection.dim);
+      source->read(first, part);
+      for (std::uint64_t i = 0; i < count; ++i, ++row) {
+        double square = 0;
+        if (!usable(part.row_span(i), square)) {
+          rows.bad.push_back(static_cast<std::uint32_t>(row));
+          continue;
+        }
+        const float factor = static_cast<float>(1 / std::sqrt(square));
+        if (collection.half) {
+          convert(part.row(i), rows.half.row(rows.good), collection.dim);
+          rows.factor[rows.good] = factor;
+        } else {
+          float* to = rows.single.row(rows.good);
+          for (std::uint32_t j = 0; j < collection.dim; ++j) to[j] = part(i, j) * factor;
+        }
+        ++rows.good;
+      }
+      context.report("reading", row, collection.rows, "rows");
+    }
+  }
+  return rows;
+}
+
+// Where the graph of the first `shards` shards is kept: named by everything it depends on.
+struct Place {
+  fs::path folder;
+  Origin origin;
+  std::uint64_t rows = 0;
+
+  fs::path prefix() const { return folder / "neighbours"; }
+  fs::path bad_rows() const { return folder / "bad_rows.npy"; }
+};
+
+Place place_of(const Collection& collection, const KeepOptions& options, const std::vector<std::string>& hashes,
+               std::size_t shards) {
+  Place place;
+  std::string text = fmt::format("cosine k={} dim={}", stored_k(options.k), collection.dim);
+  place.origin.options = {{"k", std::to_string(stored_k(options.k))}, {"metric", "cosine"}, {"dim", std::to_string(collection.dim)}};
+  for (std::size_t s = 0; s < shards; ++s) {
+    text += " " + hashes[s];
+    place.origin.inputs.emplace_back(fmt::format("{:05}", s), hashes[s]);
+    place.rows += collection.shard_rows[s];
+  }
+  place.folder = options.work / ("graph-" + hash_text(text));
+  return place;
+}
+
+std::optional<KeptGraph> read_kept(Context& context, const Place& place, const KeepOptions& options) {
+  const auto files = find_knn_files(place.prefix(), options.k);
+  // The side-car is written last: with it everything is there.
+  if (!files || check_origin(files->ids, place.origin) != OriginState::equal) return {};
+  KeptGraph kept;
+  kept.folder = place.folder;
+  for (const std::int32_t row : read_npy_int32(place.bad_rows())) kept.bad_rows.push_back(static_cast<std::uint32_t>(row));
+  kept.table = read_knn(*files, place.rows - kept.bad_rows.size(), stored_k(options.k), context.thread_count());
+  return kept;
+}
+
+void write_kept(const Place& place, const KeptGraph& graph, std::uint32_t k) {
+  std::error_code error;
+  fs::create_directories(place.folder, error);
+  if (error)
+    throw Error(ErrorKind::resources, "the folder for the graph cannot be made: " + error.message(), place.folder.string(),
+                "name another with --work");
+  const Matrix<std::int32_t> bad = [&] {
+    Matrix<std::int32_t> rows(graph.bad_rows.size(), 1);
+    std::copy(graph.bad_rows.begin(), graph.bad_rows.end(), rows.data());
+    return rows;
+  }();
+  write_npy(place.bad_rows(), bad.view());
+  const KnnFiles files = knn_file_names(place.prefix(), k, TableFormat::raw);
+  write_knn(files, graph.table);
+  write_origin(files.ids, place.origin);
+}
+
+}  // namespace
+
+Collection open_collection(const std::vector<fs::path>& shards, std::optional<std::uint32_t> raw_dim) {
+  Collection collection;
+  collection.shards = shards;
+  collection.half = true;
+  for (const fs::path& shard : shards) {
+    const auto source = open_rows(shard, raw_dim);
+    if (collection.dim != 0 && source->dim() != collection.dim)
+      throw Error(ErrorKind::input, fmt::format("descriptors of {} and of {} dimensions do not belong together", collection.dim, source->dim()),
+                  fmt::format("{} and {}", shards.front().string(), shard.string()), "use shards of one network");
+    collection.dim = source->dim();
+    collection.half = collection.half && source->is_half();
+    collection.shard_rows.push_back(source->rows());
+    collection.rows += source->rows();
+  }
+  if (collection.rows > max_nodes)
+    throw Error(ErrorKind::input, fmt::format("{} rows are more than the {} a graph can hold", collection.rows, max_nodes));
+  return collection;
+}
+
+MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& options) {
+  MemoryPlan plan;
+  plan.add("descriptors", collection.rows * (collection.half ? std::uint64_t{2} * collection.dim + 4 : std::uint64_t{4} * collection.dim));
+  plan.add("k-NN search", build_knn_memory(collection.rows, collection.dim, {.k = stored_k(options.k)}));
+  return plan;
+}
+
+KeptGraph keep_graph(Context& context, const Collection& collection, const KeepOptions& options) {
+  std::vector<std::string> hashes;
+  {
+    Phase phase(context, "hashing");
+    for (const fs::path& shard : collection.shards) hashes.push_back(hash_file(shard));
+  }
+  const std::size_t all = collection.shards.size();
+  const Place place = place_of(collection, options, hashes, all);
+  {
+    Phase phase(context, "kept graph");
+    if (auto kept = read_kept(context, place, options)) {
+      kept->origin = "kept";
+      return std::move(*kept);
+    }
+  }
+
+  const Rows rows = [&] {
+    Phase phase(context, "descriptors");
+    return load(context, collection, options.raw_dim);
+  }();
+  if (rows.good < 2)
+    throw Error(ErrorKind::input, fmt::format("{} of {} rows are usable, a graph needs two", rows.good, collection.rows),
+                collection.shards.front().string());
+
+  // The longest beginning of the shards whose graph is kept.
+  std::optional<KeptGraph> beginning;
+  for (std::size_t s = all; s-- > 1 && !beginning;) beginning = read_kept(context, place_of(collection, options, hashes, s), options);
+  const std::uint32_t k = stored_k(options.k);
+  const std::uint64_t old_rows = beginning ? beginning->table.rows() : 0;
+  KeptGraph graph;
+  {
+    Phase phase(context, "k-NN graph");
+    const DescriptorView view = rows.view();
+    const KnnOptions knn{.k = k};
+    graph.table = beginning ? extend_knn(context, beginning->table, view.rows(0, old_rows), view.rows(old_rows, rows.good), knn)
+                            : build_knn(context, view, knn);
+  }
+  graph.bad_rows = rows.bad;
+  graph.folder = place.folder;
+  graph.origin = beginning ? "extended" : "built";
+  Phase phase(context, "keeping the graph");
+  write_kept(place, graph, k);
+  return graph;
+}
+
+}  // namespace lowshot

@@ -1,0 +1,50 @@
+#pragma once
+// The graph of a collection, kept under the hash of its descriptors and options: other labels need no k-NN work, and
+// more descriptors at the end extend it.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lowshot/context.h"
+#include "lowshot/knn_table.h"
+#include "lowshot/label.h"
+#include "lowshot/memory.h"
+
+namespace lowshot {
+
+/// What stands between the rows of the shards and the nodes of the graph: bad rows (NaN, infinite, all zero) are no nodes.
+struct Collection {
+  std::vector<std::filesystem::path> shards;
+  std::vector<std::uint64_t> shard_rows;
+  std::uint32_t dim = 0;
+  bool half = false;       ///< every shard holds float16: rows are kept as they are
+  std::uint64_t rows = 0;
+};
+/// Opens every shard; Error (input) naming the two files where dimensions differ. `raw_dim` for headerless files.
+Collection open_collection(const std::vector<std::filesystem::path>& shards, std::optional<std::uint32_t> raw_dim);
+
+struct KeptGraph {
+  KnnTable table;                        ///< of the nodes
+  std::vector<std::uint32_t> bad_rows;   ///< rising; the other rows are the nodes, in order
+  std::string origin;                    ///< "kept", "extended" or "built"
+  std::filesystem::path folder;
+};
+
+struct KeepOptions {
+  std::uint32_t k = 30;
+  std::optional<std::uint32_t> raw_dim = {};
+  std::filesystem::path work;
+};
+
+/// The table of the collection's good rows by cosine: read from `work` if it is there, extended from the longest kept
+/// beginning of the shards, or built; then kept. Equal to a full build in every case.
+/// Throws Error (input) when fewer than two rows are good.
+KeptGraph keep_graph(Context& context, const Collection& collection, const KeepOptions& options);
+
+/// The most that keep_graph (when it has to build) allocates.
+MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& options);
+
+}  // namespace lowshot
