@@ -1,13 +1,17 @@
 #include "knn/filter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "lowshot/error.h"
 
 namespace lowshot::knn {
 namespace {
 
+constexpr double longest_row = 1e18;  // squares of distances and all terms of the bound stay below 3.4e38, float32's range
 constexpr std::size_t sum_chunk = 4096;  // rows summed by one thread: fixed, so that the mean does not depend on threads
 
 std::size_t chunks(std::size_t rows) { return (rows + sum_chunk - 1) / sum_chunk; }
@@ -76,7 +80,14 @@ FilterSpace make_filter_space(int threads, const DescriptorView& x, const Descri
   space.centre.resize(dim);
   const double count = static_cast<double>(std::max<std::size_t>(1, x.rows() + y.rows()));
   for (std::size_t j = 0; j < dim; ++j) space.centre[j] = static_cast<float>(sum[j] / count);
+  for (const float c : space.centre)
+    if (!std::isfinite(c)) throw Error(ErrorKind::input, "descriptors hold NaN or infinite values");
   const Norms a = largest_norms(threads, x, space.centre), b = largest_norms(threads, y, space.centre);
+  if (std::max({a.centred, b.centred, a.raw, b.raw}) > longest_row)
+    throw Error(ErrorKind::input,
+                fmt::format("a descriptor of norm {:.3g} is longer than {:.0e}: its similarities leave the range of float32",
+                            std::max(a.raw, b.raw), longest_row),
+                "", "normalise the rows or divide all of them by one number");
   space.largest_norm = static_cast<float>(std::max(a.centred, b.centred) * (1 + 1e-6));
   space.largest_raw_norm = static_cast<float>(std::max(a.raw, b.raw) * (1 + 1e-6));
   return space;
@@ -102,9 +113,14 @@ FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSp
   // |s q| may exceed |c| by the residual: N is raised by the largest residual a row can have, half a step a dimension.
   const double half_steps = 0.5 * std::sqrt(static_cast<double>(dim)) / backend.levels;
   const double norm = space.largest_norm * (1 + half_steps);
-  // Float32 rounding of the final score (dim / 8 sums in a lane, eps = 2^-24 each) and of the bound's own arithmetic.
+  // What float32 arithmetic can put between a score and this bound, in units of half a last place (2^-24) of reach^2.
+  // The score: dim / 32 sums in a lane, a tail of up to 31, the factors of half rows. The bound: rows shifted by the
+  // centre (|c| <= 2 |x|), codes, scales and biases, each rounded; these come to at most 105 for a pair, of which each
+  // row carries half. Products that are subnormal lose half of the smallest float each instead.
   const double reach = metric == Metric::l2 ? 2.0 * norm : space.largest_raw_norm;
-  const double rounding = (static_cast<double>(dim) / 8 + 32) * 6e-8 * reach * reach;
+  const double smallest = std::numeric_limits<float>::denorm_min();
+  const double roundings = static_cast<double>(dim) / 8 + 64;
+  const double rounding = roundings * (6e-8 * reach * reach + smallest) + static_cast<double>(dim) * smallest;
 
 #pragma omp parallel num_threads(threads)
   {

@@ -20,6 +20,11 @@ using knn::Side;
 constexpr std::uint32_t largest_k = 1024;
 constexpr std::size_t largest_dim = 65536;  // 65,536 x 255 x 127 still fits the filter's 32-bit sums
 
+void require_nodes(std::uint64_t rows) {
+  if (rows > max_nodes)
+    throw Error(ErrorKind::input, fmt::format("{} rows are more than the {} a graph can hold", rows, max_nodes));
+}
+
 void require_sizes(const DescriptorView& x, const DescriptorView& y, const KnnOptions& options) {
   if (options.k == 0 || options.k > largest_k)
     throw Error(ErrorKind::usage, fmt::format("k must be 1 to {} and is {}", largest_k, options.k));
@@ -31,11 +36,33 @@ void require_sizes(const DescriptorView& x, const DescriptorView& y, const KnnOp
   if (dim > largest_dim)
     throw Error(ErrorKind::input, fmt::format("descriptors have {} dimensions, at most {} are possible", dim, largest_dim),
                 "", "reduce them with `lowshot pca`");
-  if (x.rows() + y.rows() > max_nodes)
-    throw Error(ErrorKind::input, fmt::format("{} rows are more than the {} a graph can hold", x.rows() + y.rows(), max_nodes));
+  require_nodes(x.rows() + y.rows());
+}
+
+void require_table(const KnnTable& table, std::size_t rows, const KnnOptions& options) {
+  if (table.rows() != rows || table.k() < options.k)
+    throw Error(ErrorKind::usage, fmt::format("a table of {} rows and {} neighbours cannot be extended to {} neighbours of {} rows",
+                                              table.rows(), table.k(), options.k, rows));
 }
 
 KnnTable make_table(std::size_t rows, std::uint32_t k) { return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)}; }
+
+// Offers rows x to the lists of the queries.
+KnnTable search(Context& context, Reservoirs lists, const DescriptorView& queries, const DescriptorView& x,
+                std::uint64_t first_id, const KnnOptions& options) {
+  const int threads = context.thread_count();
+  const FilterBackend backend = knn::filter_backend(context.isa);
+  {
+    const FilterSpace space = knn::make_filter_space(threads, queries, x);
+    const FilterRows query_codes = knn::make_filter_rows(threads, queries, space, options.metric, backend, true, false);
+    const FilterRows codes = knn::make_filter_rows(threads, x, space, options.metric, backend, false, true);
+    knn::join_between(context, {queries, &query_codes, 0, &lists}, {x, &codes, static_cast<NodeId>(first_id), nullptr},
+                      options.metric);
+  }
+  KnnTable result = make_table(queries.rows(), options.k);
+  lists.finish(threads, result);
+  return result;
+}
 
 }  // namespace
 
@@ -52,9 +79,7 @@ KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& 
 KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorView& x_old, const DescriptorView& x_new,
                     const KnnOptions& options) {
   require_sizes(x_old, x_new, options);
-  if (table.rows() != x_old.rows() || table.k() < options.k)
-    throw Error(ErrorKind::usage, fmt::format("a table of {} rows and {} neighbours cannot be extended to {} neighbours of {} rows",
-                                              table.rows(), table.k(), options.k, x_old.rows()));
+  require_table(table, x_old.rows(), options);
   const int threads = context.thread_count();
   const FilterBackend backend = knn::filter_backend(context.isa);
   Reservoirs old_lists(threads, table, options.k), new_lists(threads, x_new.rows(), options.k);
@@ -75,26 +100,16 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
 
 KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
                     const KnnOptions& options) {
-  return extend_search_knn(context, {}, queries, x, 0, options);
+  require_sizes(queries, x, options);
+  return search(context, Reservoirs(context.thread_count(), queries.rows(), options.k), queries, x, 0, options);
 }
 
 KnnTable extend_search_knn(Context& context, const KnnTable& table, const DescriptorView& queries,
                            const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options) {
   require_sizes(queries, x_new, options);
-  const int threads = context.thread_count();
-  const FilterBackend backend = knn::filter_backend(context.isa);
-  Reservoirs lists = table.rows() == 0 ? Reservoirs(threads, queries.rows(), options.k)
-                                       : Reservoirs(threads, table, options.k);
-  {
-    const FilterSpace space = knn::make_filter_space(threads, queries, x_new);
-    const FilterRows query_codes = knn::make_filter_rows(threads, queries, space, options.metric, backend, true, false);
-    const FilterRows codes = knn::make_filter_rows(threads, x_new, space, options.metric, backend, false, true);
-    knn::join_between(context, {queries, &query_codes, 0, &lists},
-                      {x_new, &codes, static_cast<NodeId>(first_new_id), nullptr}, options.metric);
-  }
-  KnnTable result = make_table(queries.rows(), options.k);
-  lists.finish(threads, result);
-  return result;
+  require_table(table, queries.rows(), options);
+  require_nodes(first_new_id + x_new.rows());
+  return search(context, Reservoirs(context.thread_count(), table, options.k), queries, x_new, first_new_id, options);
 }
 
 }  // namespace lowshot
