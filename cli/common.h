@@ -46,6 +46,7 @@ void print_plan(const PlanText& plan, const CommonOptions& options);
 void add_pca(CLI::App& app);
 void add_knn(CLI::App& app);
 void add_diffusion(CLI::App& app);
+void add_label(CLI::App& app);
 void add_info(CLI::App& app);
 
 }  // namespace lowshot::cli

@@ -27,6 +27,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "lowshot " LOWSHOT_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
+  lowshot::cli::add_label(app);
   lowshot::cli::add_pca(app);
   lowshot::cli::add_knn(app);
   lowshot::cli::add_diffusion(app);

@@ -40,7 +40,8 @@ struct Graph {
 /// Similarities do not matter here: they chose the neighbours, edges have weight 1.
 /// Deterministic; O(n k log k) time; allocates the result and one transposed copy of the table's ids.
 /// Throws Error (input) for an id beyond the rows.
-Graph symmetrise(Context& context, const KnnTable& table);
+/// `columns`: use the first so many neighbours of each row only.
+Graph symmetrise(Context& context, const KnnTable& table, std::uint32_t columns = UINT32_MAX);
 
 /// Bytes that `symmetrise` holds at its peak, result included.
 std::uint64_t symmetrise_memory(std::uint64_t rows, std::uint64_t k);

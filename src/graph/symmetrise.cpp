@@ -15,9 +15,9 @@ namespace lowshot {
 namespace {
 
 // The edges of row i of A: ids of its list without empty places and repeats, rising.
-std::size_t out_edges(const KnnTable& table, std::size_t i, std::vector<NodeId>& edges) {
+std::size_t out_edges(const KnnTable& table, std::size_t columns, std::size_t i, std::vector<NodeId>& edges) {
   edges.clear();
-  for (std::size_t j = 0; j < table.k(); ++j)
+  for (std::size_t j = 0; j < columns; ++j)
     if (table.ids(i, j) != no_node) edges.push_back(table.ids(i, j));
   std::sort(edges.begin(), edges.end());
   edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
@@ -46,8 +46,8 @@ std::uint64_t symmetrise_memory(std::uint64_t rows, std::uint64_t k) {
   return transposed + both + rows * (2 * sizeof(std::uint64_t) + sizeof(float)) + rows * sizeof(std::uint32_t);
 }
 
-Graph symmetrise(Context& context, const KnnTable& table) {
-  const std::size_t n = table.rows();
+Graph symmetrise(Context& context, const KnnTable& table, std::uint32_t columns) {
+  const std::size_t n = table.rows(), k = std::min<std::size_t>(columns, table.k());
   const int threads = context.thread_count();
   if (n > max_nodes) throw Error(ErrorKind::input, fmt::format("{} nodes are more than the {} a graph can hold", n, max_nodes));
   for (std::size_t e = 0; e < table.ids.size(); ++e)
@@ -62,7 +62,7 @@ Graph symmetrise(Context& context, const KnnTable& table) {
     std::vector<NodeId> edges;
 #pragma omp for schedule(static)
     for (std::size_t i = 0; i < n; ++i) {
-      out_edges(table, i, edges);
+      out_edges(table, k, i, edges);
       for (const NodeId j : edges) std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed);
     }
   }
@@ -77,7 +77,7 @@ Graph symmetrise(Context& context, const KnnTable& table) {
     std::vector<NodeId> edges;
 #pragma omp for schedule(static)
     for (std::size_t i = 0; i < n; ++i) {
-      out_edges(table, i, edges);
+      out_edges(table, k, i, edges);
       for (const NodeId j : edges)
         in[in_offsets[j] + std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed)] = static_cast<NodeId>(i);
     }
@@ -96,7 +96,7 @@ Graph symmetrise(Context& context, const KnnTable& table) {
     std::vector<NodeId> edges;
 #pragma omp for schedule(static)
     for (std::size_t i = 0; i < n; ++i) {
-      const std::size_t out = out_edges(table, i, edges);
+      const std::size_t out = out_edges(table, k, i, edges);
       std::uint64_t distinct = 0;
       merge(edges, in_row(i), [&](NodeId, bool) { ++distinct; });
       graph.offsets[i + 1] = distinct;
@@ -111,7 +111,7 @@ Graph symmetrise(Context& context, const KnnTable& table) {
     std::vector<NodeId> edges;
 #pragma omp for schedule(static)
     for (std::size_t i = 0; i < n; ++i) {
-      out_edges(table, i, edges);
+      out_edges(table, k, i, edges);
       std::uint64_t e = graph.offsets[i];
       merge(edges, in_row(i), [&](NodeId j, bool mutual) { graph.neighbours[e++] = j | (mutual ? weight2_bit : 0); });
     }

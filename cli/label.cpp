@@ -1,0 +1,254 @@
+// lowshot label: one's own embeddings and a handful of labels, one command.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "common.h"
+#include "label/kept_graph.h"
+#include "label/output.h"
+#include "lowshot/error.h"
+#include "lowshot/io.h"
+#include "lowshot/label.h"
+#include "lowshot/memory.h"
+
+namespace lowshot::cli {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  LabelOptions label;
+  std::vector<std::string> descriptors, add, ids;
+  std::string labels, labelled, out, work, match = "name", on_bad = "stop", format = "csv", scores;
+  std::uint32_t dim = 0;
+  std::uint32_t iterations = 0;
+  double precision = 0;
+  bool relabel = false;
+};
+
+constexpr std::size_t most_named = 10;
+
+// The rows that the answer is about, and those that only bring labels.
+struct Job {
+  Collection collection;        // all of them, rows of --labelled last
+  std::uint64_t rows = 0;       // without those
+  std::optional<Names> ids;
+  RowLabels labels;             // of every row of the collection
+};
+
+Job open_job(const Options& o) {
+  Job job;
+  std::vector<std::string> arguments = o.descriptors;
+  arguments.insert(arguments.end(), o.add.begin(), o.add.end());
+  std::vector<fs::path> shards = find_shards(arguments);
+  const std::optional<std::uint32_t> dim = o.dim != 0 ? std::optional(o.dim) : std::nullopt;
+  const std::size_t own_shards = shards.size();
+  if (!o.labelled.empty()) shards.push_back(find_shards({o.labelled}).front());
+  job.collection = open_collection(shards, dim);
+  const std::span<const std::uint64_t> shard_rows(job.collection.shard_rows.data(), own_shards);
+  for (const std::uint64_t rows : shard_rows) job.rows += rows;
+  if (!o.ids.empty()) job.ids = read_ids({o.ids.begin(), o.ids.end()}, shard_rows);
+
+  const MatchBy match = o.match == "name" ? MatchBy::name : o.match == "basename" ? MatchBy::basename : MatchBy::stem;
+  const std::uint64_t labelled_rows = job.collection.rows - job.rows;
+  if (o.labelled.empty()) {
+    job.labels = read_labels(o.labels, job.rows, job.ids ? &*job.ids : nullptr, match);
+  } else {
+    job.labels = read_labels(o.labels, labelled_rows, nullptr, match);
+    job.labels.of_row.insert(job.labels.of_row.begin(), job.rows, -1);
+  }
+  return job;
+}
+
+KeepOptions keep_options(const Options& o) {
+  KeepOptions keep;
+  keep.k = o.label.k;
+  if (o.dim != 0) keep.raw_dim = o.dim;
+  keep.work = o.work.empty() ? fs::path(o.out + ".work") : fs::path(o.work);
+  return keep;
+}
+
+// Which shard a row lies in, for messages.
+std::string where(const Job& job, std::uint64_t row) {
+  std::uint64_t first = 0;
+  for (std::size_t s = 0; s < job.collection.shards.size(); ++s) {
+    if (row < first + job.collection.shard_rows[s]) {
+      const std::string id = job.ids && row < job.rows ? fmt::format(", {}", (*job.ids)[row]) : "";
+      return fmt::format("row {} ({} row {}{})", row, job.collection.shards[s].string(), row - first, id);
+    }
+    first += job.collection.shard_rows[s];
+  }
+  return fmt::format("row {}", row);
+}
+
+void require_good(const Job& job, const std::vector<std::uint32_t>& bad, const std::string& on_bad) {
+  if (bad.empty() || on_bad == "skip") return;
+  std::string named;
+  for (std::size_t i = 0; i < std::min(most_named, bad.size()); ++i) named += (i != 0 ? "; " : "") + where(job, bad[i]);
+  if (bad.size() > most_named) named += fmt::format("; and {} more", bad.size() - most_named);
+  throw Error(ErrorKind::input, fmt::format("{} of {} rows are NaN, infinite or all zero", bad.size(), job.collection.rows), named,
+              "mend them, or go on without them with --on-bad skip");
+}
+
+std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
+void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::string>& classes) {
+  if (h.checked_rows == 0) {
+    fmt::print("No label could be held out: every class has a single one, so nothing is known about accuracy.\n");
+    fmt::print("iterations: {} ({})\n", h.iterations, o.iterations != 0 ? "as given" : "the default where nothing can be held out");
+    return;
+  }
+  fmt::print("held-out accuracy: {} ({} to {} with 95 % confidence; {} labelled rows, {} folds)\n", percent(h.accuracy),
+             percent(h.low), percent(h.high), h.checked_rows, o.label.folds);
+  fmt::print("  It holds for labels drawn at random; labels picked by hand make it optimistic.\n");
+  std::string by_iteration;
+  for (std::size_t t = 0; t < h.accuracy_by_iteration.size(); ++t)
+    by_iteration += fmt::format("{}{}: {}", t != 0 ? ", " : "", t + 1, percent(h.accuracy_by_iteration[t]));
+  fmt::print("iterations: {} ({}; held-out accuracy by iteration {})\n", h.iterations,
+             o.iterations != 0 ? "as given" : "the best when held out", by_iteration);
+  if (!h.unchecked_classes.empty()) {
+    std::string names;
+    for (std::size_t i = 0; i < std::min(most_named, h.unchecked_classes.size()); ++i)
+      names += (i != 0 ? ", " : "") + classes[static_cast<std::size_t>(h.unchecked_classes[i])];
+    fmt::print("unchecked: {} classes have a single label ({}{})\n", h.unchecked_classes.size(), names,
+               h.unchecked_classes.size() > most_named ? ", ..." : "");
+  }
+  fmt::print("  confidence >=   rows kept   held-out accuracy\n");
+  for (const ThresholdRow& row : h.thresholds)
+    fmt::print("  {:>13.3f}  {:>10}  {:>10} ({} rows)\n", row.threshold, percent(row.kept), percent(row.accuracy), row.held_out);
+  if (o.label.precision) {
+    if (h.picked)
+      fmt::print("precision {}: confidence >= {:.4f} keeps {} of the unlabelled rows\n", percent(*o.label.precision),
+                 h.picked->threshold, percent(h.picked->kept));
+    else
+      fmt::print("precision {}: no threshold reaches it on the held-out rows\n", percent(*o.label.precision));
+  }
+}
+
+Json threshold_json(const ThresholdRow& r) {
+  return {{"threshold", r.threshold}, {"kept", r.kept}, {"accuracy", r.accuracy}, {"held_out_rows", r.held_out}};
+}
+
+Json hold_out_json(const HoldOut& h, const std::vector<std::string>& classes) {
+  Json unchecked = Json::array(), thresholds = Json::array();
+  for (const std::int32_t c : h.unchecked_classes) unchecked.push_back(classes[static_cast<std::size_t>(c)]);
+  for (const ThresholdRow& r : h.thresholds) thresholds.push_back(threshold_json(r));
+  Json json = {{"checked_rows", h.checked_rows}, {"accuracy", h.accuracy}, {"low", h.low}, {"high", h.high},
+               {"accuracy_by_iteration", h.accuracy_by_iteration}, {"unchecked_classes", unchecked}, {"thresholds", thresholds}};
+  json["picked"] = h.picked ? threshold_json(*h.picked) : Json(nullptr);
+  return json;
+}
+
+// The largest of the two stages: building the graph, and labelling with it.
+MemoryPlan memory_plan(const Job& job, const Options& o) {
+  const MemoryPlan build = keep_graph_memory(job.collection, keep_options(o));
+  const std::uint64_t rows = job.collection.rows, k = stored_k(o.label.k);
+  MemoryPlan label;
+  label.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
+  label.add("symmetric graph", symmetrise_memory(rows, o.label.k));
+  label.add("diffusion", label_nodes_memory(rows, static_cast<std::uint32_t>(job.labels.classes.size()), o.label));
+  return build.total() > label.total() ? build : label;
+}
+
+void execute(const Options& given) {
+  Options o = given;
+  if (o.iterations != 0) o.label.iterations = o.iterations;
+  if (o.precision != 0) o.label.precision = o.precision;
+  Context context = make_context(o.common);
+  const Job job = open_job(o);
+  const std::uint64_t labels = static_cast<std::uint64_t>(
+      std::count_if(job.labels.of_row.begin(), job.labels.of_row.end(), [](std::int32_t c) { return c >= 0; }));
+  const MemoryPlan memory = memory_plan(job, o);
+  if (o.common.dry_run) {
+    PlanText text;
+    text.steps = {fmt::format("{} rows of {} dimensions in {} files are read", job.collection.rows, job.collection.dim, job.collection.shards.size()),
+                  fmt::format("the exact {}-nearest-neighbour graph is built, or taken from {}", stored_k(o.label.k), keep_options(o).work.string()),
+                  fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
+    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    return print_plan(text, o.common);
+  }
+  memory.require(context.memory_limit, "raise --memory, or reduce the descriptors with `lowshot pca apply`");
+
+  KeptGraph kept = keep_graph(context, job.collection, keep_options(o));
+  require_good(job, kept.bad_rows, o.on_bad);
+  context.info(fmt::format("graph: {} ({})", kept.folder.string(), kept.origin));
+
+  // Rows -> nodes.
+  std::vector<std::int32_t> node_labels;
+  node_labels.reserve(job.collection.rows);
+  for (std::uint64_t row = 0, bad = 0; row < job.collection.rows; ++row) {
+    if (bad < kept.bad_rows.size() && kept.bad_rows[bad] == row) ++bad;
+    else node_labels.push_back(job.labels.of_row[row]);
+  }
+  Graph graph;
+  {
+    Phase phase(context, "graph");
+    graph = symmetrise(context, kept.table, o.label.k);
+    kept.table = {};
+  }
+  const LabelResult result = label_nodes(context, graph.view(), node_labels, static_cast<std::uint32_t>(job.labels.classes.size()), o.label);
+
+  const LabelledRows rows{job.rows, kept.bad_rows, job.labels.of_row, job.labels.classes, job.ids ? &*job.ids : nullptr, &result, o.relabel};
+  {
+    Phase phase(context, "writing");
+    const LabelFormat format = o.format == "csv" ? LabelFormat::csv : o.format == "jsonl" ? LabelFormat::jsonl : LabelFormat::npy;
+    write_suspects(fs::path(o.out).replace_extension(".suspects.csv"), rows);
+    if (!kept.bad_rows.empty()) write_bad_rows(fs::path(o.out).replace_extension(".bad.csv"), rows);
+    write_labels(o.out, format, rows, o.label.top);
+  }
+
+  print_hold_out(result.hold_out, o, job.labels.classes);
+  std::map<RowStatus, std::uint64_t> by_status;
+  std::vector<std::uint64_t> by_class(job.labels.classes.size());
+  for_each_row(rows, [&](const LabelledRow& row) {
+    ++by_status[row.status];
+    if (row.classes[0] >= 0) ++by_class[static_cast<std::size_t>(row.classes[0])];
+  });
+  std::string counts;
+  for (const auto& [status, count] : by_status) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name(status));
+  fmt::print("rows: {}; {} of {} labels look wrong (OUT.suspects.csv)\n", counts, result.suspects.size(), labels);
+
+  Json json;
+  for (const auto status : {RowStatus::given, RowStatus::predicted, RowStatus::unreached, RowStatus::bad})
+    json["rows"][std::string(name(status))] = by_status[status];
+  for (std::size_t c = 0; c < by_class.size(); ++c) json["classes"][job.labels.classes[c]] = by_class[c];
+  json["labels"] = labels;
+  json["suspects"] = result.suspects.size();
+  json["choices"] = {{"iterations", result.hold_out.iterations}, {"k", o.label.k}, {"graph", kept.origin}};
+  json["hold_out"] = hold_out_json(result.hold_out, job.labels.classes);
+  add_run_facts(json, context);
+  write_json(o.common, json);
+}
+
+}  // namespace
+
+void add_label(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("label", "Descriptors and a few labels: labels and confidences for every row");
+  command->footer(
+      "Example: shards in a folder, file names as ids, labels in a CSV with the columns id,label:\n"
+      "  lowshot label embeddings/ --ids names.txt --labels labels.csv -o labelled.csv --precision 0.95");
+  command->add_option("descriptors", o->descriptors, "Files (.npy, .hdf5, raw with --dim), folders or quoted globs")->required();
+  command->add_option("--labels", o->labels, "CSV with id,label or row,label, or one label a row (npy, text)")->required();
+  command->add_option("-o,--out", o->out, "Where the labels go")->required();
+  command->add_option("--ids", o->ids, "Names of the rows: text or CSV, one file or one a shard")->expected(1, -1);
+  command->add_option("--match", o->match, "How labels find ids")->check(CLI::IsMember({"name", "basename", "stem"}))->capture_default_str();
+  command->add_option("--labelled", o->labelled, "Descriptors that --labels belongs to, if they are not among the others");
+  command->add_option("--add", o->add, "More descriptors behind the others: a kept graph is extended by them")->expected(1, -1);
+  command->add_option("--dim", o->dim, "Dimension of headerless files");
+  command->add_option("--on-bad", o->on_bad, "NaN, infinite or all-zero rows: stop, or skip (no edges, status bad)")
+      ->check(CLI::IsMember({"stop", "skip"}))->capture_default_str();
+  command->add_option("--work", o->work, "Where the graph is kept; default: OUT.work");
+  command->add_option("--k", o->label.k, "Neighbours in the graph")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("--iterations", o->iterations, "Diffusion iterations; default: the best on held-out labels")->check(CLI::Range(1, 1000));
+  command->add_option("--folds", o->label.folds, "Folds of the hold-out")->check(CLI::Range(2, 100))->capture_default_str();
+  command->add_option("--seed", o->label.seed, "Seed of the folds")->capture_default_str();
+  command->add_option("--precision", o->precision, "Find the confidence above which this share is right, e.g. 0.95")->check(CLI::Range(0.01, 1.0));
+  command->add_flag("--relabel", o->relabel, "Show the program's opinion of hand-labelled rows, too");
+  command->add_option("--top", o->label.top, "Classes shown a row")->check(CLI::Range(1, 1000))->capture_default_str();
+  command->add_option("--format", o->format, "Format of the labels")->check(CLI::IsMember({"csv", "jsonl", "npy"}))->capture_default_str();
+  add_common(*command, o->common);
+  command->callback([o] { execute(*o); });
+}
+
+}  // namespace lowshot::cli
