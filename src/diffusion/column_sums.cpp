@@ -1,10 +1,12 @@
 // 1' U_t without U_t (design fact 2): 1' U_t = r_t' L_0 with r_0 = 1, r_{t+1} = W' r_t = B D^-1 r_t.
+#include "diffusion/labels.h"
 #include "lowshot/diffusion.h"
 
 namespace lowshot {
 
 Matrix<double> column_sums(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                            std::uint32_t classes, std::uint32_t iterations) {
+  diffusion::require_labels(graph, labels, classes);
   const std::size_t n = graph.nodes();
   const int threads = context.thread_count();
   Matrix<double> sums = Matrix<double>::zeroed(iterations + 1, classes);

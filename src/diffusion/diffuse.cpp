@@ -14,6 +14,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "diffusion/labels.h"
 #include "diffusion/reach.h"
 #include "diffusion/sparse_scores.h"
 #include "diffusion/step.h"
@@ -50,14 +51,9 @@ std::vector<Slice> make_slices(std::uint32_t classes, std::uint32_t wanted) {
 
 void require_arguments(const GraphView& graph, std::span<const std::int32_t> labels, std::uint32_t classes,
                        MatrixView<const NodeId> queries, const DiffusionOptions& options) {
-  if (labels.size() != graph.nodes())
-    throw Error(ErrorKind::input, fmt::format("{} labels for a graph of {} nodes", labels.size(), graph.nodes()));
-  if (classes == 0) throw Error(ErrorKind::input, "diffusion needs at least one class");
+  diffusion::require_labels(graph, labels, classes);
   if (options.iterations >= diffusion::too_far)
     throw Error(ErrorKind::usage, fmt::format("{} iterations are more than {}", options.iterations, diffusion::too_far - 1));
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    if (labels[i] < -1 || labels[i] >= static_cast<std::int64_t>(classes))
-      throw Error(ErrorKind::input, fmt::format("node {} has class {}, classes are 0 to {}", i, labels[i], classes - 1));
   for (std::size_t e = 0; e < queries.size(); ++e)
     if (queries.data()[e] != no_node && queries.data()[e] >= graph.nodes())
       throw Error(ErrorKind::input, fmt::format("query {} names node {} of {}", e / queries.cols(), queries.data()[e],
