@@ -1,0 +1,63 @@
+#include "label/names.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "lowshot/error.h"
+
+namespace lowshot {
+
+void Names::add(std::string_view name) {
+  text_.append(name);
+  ends_.push_back(text_.size());
+}
+
+std::string_view Names::operator[](std::size_t row) const {
+  const std::uint64_t begin = row == 0 ? 0 : ends_[row - 1];
+  return std::string_view(text_).substr(begin, ends_[row] - begin);
+}
+
+namespace label {
+
+std::string_view part_of(std::string_view name, MatchBy match) {
+  if (match == MatchBy::name) return name;
+  const std::size_t slash = name.find_last_of("/\\");
+  const std::string_view basename = slash == std::string_view::npos ? name : name.substr(slash + 1);
+  if (match == MatchBy::basename) return basename;
+  const std::size_t dot = basename.rfind('.');
+  return dot == std::string_view::npos || dot == 0 ? basename : basename.substr(0, dot);
+}
+
+std::size_t NameIndex::slot_of(std::string_view name) const {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t slot = XXH3_64bits(name.data(), name.size()) & mask;
+  while (slots_[slot] != absent && names_[slots_[slot]] != name) slot = (slot + 1) & mask;
+  return slot;
+}
+
+std::uint32_t NameIndex::find(std::string_view name) const {
+  return slots_[slot_of(name)];
+}
+
+std::uint32_t NameIndex::insert(std::string_view name) {
+  std::size_t slot = slot_of(name);
+  if (slots_[slot] != absent) return slots_[slot];
+  if (size() == absent - 1) throw Error(ErrorKind::resources, "more than 4294967294 different names");
+  if (2 * (names_.size() + 1) > slots_.size()) {
+    grow();
+    slot = slot_of(name);
+  }
+  const std::uint32_t number = size();
+  names_.add(name);
+  slots_[slot] = number;
+  return number;
+}
+
+void NameIndex::grow() {
+  const std::size_t doubled = 2 * slots_.size();
+  slots_.assign(doubled, absent);
+  for (std::uint32_t number = 0; number < names_.size(); ++number) slots_[slot_of(names_[number])] = number;
+}
+
+}  // namespace label
+}  // namespace lowshot
