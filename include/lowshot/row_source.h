@@ -30,6 +30,9 @@ class RowSource {
 /// row whose values are all zero (it has no direction, so no neighbours). `source` goes into the message.
 void require_usable(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row = 0);
 
+/// The same, but a row of zeros passes: it has a place among others where no direction is needed (l2, inner product).
+void require_finite(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row = 0);
+
 /// Divides every row by its Euclidean norm (accumulated in double). A zero row stays zero. In place.
 void normalise_rows(MatrixView<float> rows);
 

@@ -38,9 +38,7 @@ double squared_norm(std::span<const float> row) {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-}  // namespace
-
-void require_usable(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row) {
+void require_rows(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row, bool zero_passes) {
   for (std::size_t i = 0; i < rows.rows(); ++i) {
     // Integer tests over the whole row: they vectorise, and the common case has nothing to report.
     std::uint32_t any_magnitude = 0;
@@ -50,8 +48,18 @@ void require_usable(MatrixView<const float> rows, const std::string& source, std
       any_magnitude |= bits & magnitude_mask;
       not_finite |= (bits & exponent_mask) == exponent_mask ? 1u : 0u;
     }
-    if (not_finite != 0 || any_magnitude == 0) refuse_value(rows.row_span(i), source, first_row + i);
+    if (not_finite != 0 || (any_magnitude == 0 && !zero_passes)) refuse_value(rows.row_span(i), source, first_row + i);
   }
+}
+
+}  // namespace
+
+void require_usable(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row) {
+  require_rows(rows, source, first_row, false);
+}
+
+void require_finite(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row) {
+  require_rows(rows, source, first_row, true);
 }
 
 void normalise_rows(MatrixView<float> rows) {

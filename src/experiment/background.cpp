@@ -30,11 +30,19 @@ Background open_files(const std::vector<fs::path>& files, std::uint32_t dim, std
   return background;
 }
 
+// The PCA'd background that may be used: the data directory's, or that of --work if it comes from these blocks and this
+// PCA. Without blocks (their work is done) there is nothing to compare it with, or to make it of.
+std::optional<fs::path> find_raw(const DataDirectory& directory, const ChosenPca* pca) {
+  const auto raw = directory.find(DataDirectory::raw_name());
+  if (!raw || pca == nullptr || directory.blocks().empty() || !fs::exists(raw->string() + ".meta.json")) return raw;
+  return check_origin(*raw, origin_of_rows(directory, *pca)) == OriginState::equal ? raw : std::nullopt;
+}
+
 Background find_in_directory(const DataDirectory& directory, const ExperimentOptions& options, std::uint32_t dim,
-                             std::uint32_t pca_dim) {
+                             std::uint32_t pca_dim, const ChosenPca* pca) {
   const std::uint64_t rows = options.background_rows;
   if (own_pca(options)) {
-    if (const auto raw = directory.find(DataDirectory::raw_name())) {
+    if (const auto raw = find_raw(directory, pca)) {
       Background background = open_files({*raw}, dim, pca_dim);
       if (background.source->rows() >= rows) return background;
     }
@@ -59,6 +67,13 @@ Origin origin_of_table(const ExperimentOptions& options, const Background& backg
 
 }  // namespace
 
+Origin origin_of_rows(const DataDirectory& directory, const ChosenPca& pca) {
+  Origin origin;
+  for (const fs::path& block : directory.blocks()) origin.inputs.emplace_back(block.filename().string(), hash_file(block));
+  origin.inputs.emplace_back("pca", pca.file ? hash_file(*pca.file) : "none");
+  return origin;
+}
+
 fs::path background_prefix(const ExperimentOptions& options, const std::string& pca_name, std::uint64_t rows) {
   fs::path prefix = DataDirectory::knn_prefix(rows);
   if (!own_pca(options)) prefix += "_" + pca_name;
@@ -67,9 +82,9 @@ fs::path background_prefix(const ExperimentOptions& options, const std::string& 
 }
 
 Background open_background(const DataDirectory& directory, const ExperimentOptions& options, std::uint32_t dim,
-                           std::uint32_t pca_dim) {
+                           std::uint32_t pca_dim, const ChosenPca* pca) {
   if (options.background_rows == 0 && options.background.empty()) return {};
-  Background background = options.background.empty() ? find_in_directory(directory, options, dim, pca_dim)
+  Background background = options.background.empty() ? find_in_directory(directory, options, dim, pca_dim, pca)
                                                      : open_files(options.background, dim, pca_dim);
   const std::uint64_t there = background.source->rows();
   const std::uint64_t wanted = options.background_rows == 0 ? there : options.background_rows;
@@ -90,23 +105,35 @@ KnnTable background_table(Context& context, const DataDirectory& directory, cons
     if (!files) continue;
     const bool ours = fs::exists(files->ids.string() + ".meta.json");
     if (!ours && !published_fits) continue;
-    if (ours && check_origin(files->ids, origin_of_table(options, background, pca, rows.rows())) != OriginState::equal) {
+    if (ours && state_of_table(files->ids, options, background, pca, rows.rows()) != OriginState::equal) {
       context.info(fmt::format("background graph: {} was made from other data or options; built anew", files->ids.string()));
       continue;
     }
     context.info(fmt::format("background graph: {}", files->ids.string()));
     return read_knn(*files, rows.rows(), options.k);
   }
+  const auto place = directory.place(prefix);
+  KnnTable table = build_and_keep(context, place, options, background, pca, rows);
+  if (!place)
+    context.info(fmt::format("background graph: not kept, {} cannot be written; name a place with --work",
+                             directory.work.string()));
+  return table;
+}
+
+OriginState state_of_table(const fs::path& ids, const ExperimentOptions& options, const Background& background,
+                           const ChosenPca& pca, std::uint64_t rows) {
+  return check_origin(ids, origin_of_table(options, background, pca, rows));
+}
+
+KnnTable build_and_keep(Context& context, const std::optional<fs::path>& place, const ExperimentOptions& options,
+                        const Background& background, const ChosenPca& pca, MatrixView<const float> rows) {
   const std::uint32_t k = stored_k(options.k);
   context.info(fmt::format("background graph: {} exact neighbours of {} rows", k, rows.rows()));
   KnnTable table = build_knn(context, rows, {.k = k});
-  if (const auto place = directory.place(prefix)) {
+  if (place) {
     const KnnFiles files = knn_file_names(*place, k, TableFormat::raw);
     write_knn(files, table);
     write_origin(files.ids, origin_of_table(options, background, pca, rows.rows()));
-  } else {
-    context.info(fmt::format("background graph: not kept, {} cannot be written; name a place with --work",
-                             directory.work.string()));
   }
   return table;
 }

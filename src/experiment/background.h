@@ -2,6 +2,7 @@
 // The background of an experiment: where its rows come from, and its k-NN table (stored, or built and kept).
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,14 +21,26 @@ struct Background {
 
 /// The rows that --nbg / --background ask for; an empty source when they ask for none. In the data directory's own PCA
 /// the order of preference is concatenated_PCAR256.raw, knngraph/ndis<N>.index, then the blocks. `dim`: of the
-/// descriptors; `pca_dim`: what the PCA makes of it. Throws Error (input) when there are fewer rows than asked for.
+/// descriptors; `pca_dim`: what the PCA makes of it; `pca`: if given, a .raw of --work that comes from other blocks or
+/// another PCA is passed over. Throws Error (input) when there are fewer rows than asked for.
 Background open_background(const DataDirectory& directory, const ExperimentOptions& options, std::uint32_t dim,
-                           std::uint32_t pca_dim);
+                           std::uint32_t pca_dim, const ChosenPca* pca = nullptr);
+
+/// What concatenated_PCAR256.raw is made of.
+Origin origin_of_rows(const DataDirectory& directory, const ChosenPca& pca);
 
 /// The table of the background's rows at least options.k wide: the data directory's, else the one kept in --work if it
 /// was made from these files, else built and kept under the original's names.
 KnnTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
                           const Background& background, const ChosenPca& pca, MatrixView<const float> rows);
+
+/// Builds the table, stored_k(options.k) wide, and keeps it at `place`, if there is one.
+KnnTable build_and_keep(Context& context, const std::optional<fs::path>& place, const ExperimentOptions& options,
+                        const Background& background, const ChosenPca& pca, MatrixView<const float> rows);
+
+/// Whether a stored table was made from these rows with these options.
+OriginState state_of_table(const fs::path& ids, const ExperimentOptions& options, const Background& background,
+                           const ChosenPca& pca, std::uint64_t rows);
 
 /// Name of the stored table below the data or work directory.
 fs::path background_prefix(const ExperimentOptions& options, const std::string& pca_name, std::uint64_t rows);

@@ -7,14 +7,22 @@
 #include "lowshot/pca.h"
 
 namespace lowshot {
-namespace {
 
-Origin origin_of_training(const fs::path& input, const PcaOptions& options) {
-  return {{{input.filename().string(), hash_file(input)}},
+Origin PcaSource::origin() const {
+  const PcaOptions options{.dim = dim};
+  return {{{train_from.filename().string(), hash_file(train_from)}},
           {{"dim", std::to_string(options.dim)}, {"seed", std::to_string(options.seed)}, {"rotation", "random"}}};
 }
 
-}  // namespace
+LinearMap train_and_keep(Context& context, const PcaSource& source, const std::optional<fs::path>& place) {
+  const auto rows = open_hdf5_rows(source.train_from);
+  LinearMap map = train_pca(context, *rows, {.dim = source.dim});
+  if (place) {
+    write_vt(*place, map);
+    write_origin(*place, source.origin());
+  }
+  return map;
+}
 
 PcaSource find_pca(const DataDirectory& directory, const PcaChoice& choice) {
   PcaSource source;
@@ -37,8 +45,7 @@ ChosenPca choose_pca(Context& context, const DataDirectory& directory, const Pca
   if (source.stored) {
     const bool ours = fs::exists(source.stored->string() + ".meta.json");
     const bool stale = choice.kind != PcaChoice::Kind::file && ours &&
-                       check_origin(*source.stored, origin_of_training(source.train_from, {.dim = source.dim})) !=
-                           OriginState::equal;
+                       check_origin(*source.stored, source.origin()) != OriginState::equal;
     if (!stale) {
       chosen.map = read_vt(*source.stored);
       chosen.file = source.stored;
@@ -48,18 +55,13 @@ ChosenPca choose_pca(Context& context, const DataDirectory& directory, const Pca
     }
   }
   if (!chosen.map) {
-    const PcaOptions options{.dim = source.dim};
     context.info(fmt::format("PCA: trained on {}{}", source.train_from.string(),
                              source.train_from == directory.train() ? " (there is no background block 0)" : ""));
-    const auto rows = open_hdf5_rows(source.train_from);
-    chosen.map = train_pca(context, *rows, options);
-    if (const auto place = directory.place(source.keep_as)) {
-      write_vt(*place, *chosen.map);
-      write_origin(*place, origin_of_training(source.train_from, options));
-      chosen.file = place;
-    } else {
+    const auto place = directory.place(source.keep_as);
+    chosen.map = train_and_keep(context, source, place);
+    chosen.file = place;
+    if (!place)
       context.info(fmt::format("PCA: not kept, {} cannot be written; name a place with --work", directory.work.string()));
-    }
   }
   if (chosen.map->in() != dim)
     throw Error(ErrorKind::input, fmt::format("the PCA takes {} dimensions and the descriptors have {}", chosen.map->in(), dim),

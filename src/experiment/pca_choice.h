@@ -7,6 +7,7 @@
 
 #include "lowshot/context.h"
 #include "lowshot/experiment.h"
+#include "lowshot/io.h"
 #include "lowshot/linear_map.h"
 
 namespace lowshot {
@@ -23,8 +24,13 @@ struct PcaSource {
   std::filesystem::path train_from;             ///< else train on this one
   std::uint32_t dim = 256;
   std::filesystem::path keep_as;                ///< name below the data or work directory
+
+  Origin origin() const;  ///< of a map trained on `train_from`
 };
 PcaSource find_pca(const DataDirectory& directory, const PcaChoice& choice);
+
+/// Trains on source.train_from and keeps the map at `place`.
+LinearMap train_and_keep(Context& context, const PcaSource& source, const std::optional<std::filesystem::path>& place);
 
 /// `dim`: dimension of the descriptors, which a stored map must take. A file of --work made from other inputs or
 /// options is made anew; a file without an origin side-car is somebody's own and used as it is.

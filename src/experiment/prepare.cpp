@@ -4,20 +4,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "experiment/background.h"
+#include "experiment/descriptors.h"
 #include "experiment/pca_choice.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
 #include "lowshot/knn.h"
-#include "lowshot/pca.h"
 
 namespace lowshot {
 namespace {
-
-constexpr std::uint64_t nowhere = UINT64_MAX;
 
 struct Inputs {
   DataDirectory directory;
@@ -59,25 +56,6 @@ std::vector<std::int32_t> label_static_rows(const StaticPart& part) {
   return labels;
 }
 
-// Reads a source through the map, normalises, and puts row i into `rows` at destination(i), unless that is `nowhere`.
-template <typename Destination>
-void load_rows(Context& context, RowSource& source, const LinearMap* map, MatrixView<float> rows,
-               const Destination& destination) {
-  const auto put = [&](std::uint64_t first, MatrixView<const float> block) {
-    for (std::size_t i = 0; i < block.rows(); ++i) {
-      const std::uint64_t to = destination(first + i);
-      if (to == nowhere) continue;
-      std::memcpy(rows.row(to), block.row(i), block.cols() * sizeof(float));
-      normalise_rows(rows.rows(to, to + 1));
-    }
-    context.report("reading", first + block.rows(), source.rows(), "rows");
-  };
-  if (map != nullptr) return apply_map(context, *map, source, put);
-  constexpr std::uint64_t block_rows = 4096;
-  for (std::uint64_t first = 0; first < source.rows(); first += block_rows)
-    put(first, read_rows(source, first, std::min(source.rows(), first + block_rows)));
-}
-
 }  // namespace
 
 StaticPart prepare(Context& context, const ExperimentOptions& options) {
@@ -95,7 +73,7 @@ StaticPart prepare(Context& context, const ExperimentOptions& options) {
   }();
   const LinearMap* map = pca.map ? &*pca.map : nullptr;
   const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
-  Background background = open_background(in.directory, options, dim, row_dim);
+  Background background = open_background(in.directory, options, dim, row_dim, &pca);
 
   {
     Phase phase(context, "descriptors");
@@ -137,6 +115,28 @@ StaticPart prepare(Context& context, const ExperimentOptions& options) {
     }
   }
   return part;
+}
+
+KnnTable build_background_graph(Context& context, const ExperimentOptions& options) {
+  const DataDirectory directory(options.data, options.work);
+  const std::vector<fs::path> blocks = directory.blocks();
+  const std::uint32_t dim = open_hdf5_rows(blocks.empty() ? directory.train() : blocks.front())->dim();
+  const ChosenPca pca = choose_pca(context, directory, options.pca, dim);
+  const LinearMap* map = pca.map ? &*pca.map : nullptr;
+  const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
+  const Background background = open_background(directory, options, dim, row_dim);
+  if (!background.source) throw Error(ErrorKind::usage, "a background graph needs rows", "", "give --nbg N or --background FILE");
+  MemoryPlan memory;
+  memory.add("descriptors", background.source->rows() * row_dim * sizeof(float));
+  memory.add("k-NN search", build_knn_memory(background.source->rows(), row_dim, {.k = stored_k(options.k)}));
+  memory.require(context.memory_limit, "use a smaller --nbg, or raise --memory");
+  Matrix<float> rows(background.source->rows(), row_dim);
+  {
+    Phase phase(context, "descriptors");
+    load_rows(context, *background.source, background.mapped ? nullptr : map, rows, [](std::uint64_t i) { return i; });
+  }
+  Phase phase(context, "background graph");
+  return background_table(context, directory, options, background, pca, rows);
 }
 
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled) {
