@@ -123,13 +123,6 @@ std::optional<KnnFiles> find_knn_files(const fs::path& prefix, std::uint32_t k);
 /// First k columns of a stored table, tidied (KnnTable's order). Ids of -1 are empty places; ids below -1 or not below
 /// `rows` are refused with their row. `rows`: how many rows the table must have.
 KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, int threads = 1);
-/// A table exactly as it is stored, nothing sorted, dropped or refused: for `lowshot knn check`. The number of rows comes
-/// from the files' sizes.
-struct StoredKnn {
-  Matrix<std::int32_t> ids;
-  Matrix<float> similarities;
-};
-StoredKnn read_knn_as_stored(const KnnFiles& files);
 /// Writes both files; missing columns up to stored_k are filled with -1 / -infinity.
 void write_knn(const KnnFiles& files, const KnnTable& table);
 

@@ -117,28 +117,6 @@ StaticPart prepare(Context& context, const ExperimentOptions& options) {
   return part;
 }
 
-KnnTable build_background_graph(Context& context, const ExperimentOptions& options) {
-  const DataDirectory directory(options.data, options.work);
-  const std::vector<fs::path> blocks = directory.blocks();
-  const std::uint32_t dim = open_hdf5_rows(blocks.empty() ? directory.train() : blocks.front())->dim();
-  const ChosenPca pca = choose_pca(context, directory, options.pca, dim);
-  const LinearMap* map = pca.map ? &*pca.map : nullptr;
-  const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
-  const Background background = open_background(directory, options, dim, row_dim);
-  if (!background.source) throw Error(ErrorKind::usage, "a background graph needs rows", "", "give --nbg N or --background FILE");
-  MemoryPlan memory;
-  memory.add("descriptors", background.source->rows() * row_dim * sizeof(float));
-  memory.add("k-NN search", build_knn_memory(background.source->rows(), row_dim, {.k = stored_k(options.k)}));
-  memory.require(context.memory_limit, "use a smaller --nbg, or raise --memory");
-  Matrix<float> rows(background.source->rows(), row_dim);
-  {
-    Phase phase(context, "descriptors");
-    load_rows(context, *background.source, background.mapped ? nullptr : map, rows, [](std::uint64_t i) { return i; });
-  }
-  Phase phase(context, "background graph");
-  return background_table(context, directory, options, background, pca, rows);
-}
-
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled) {
   Inputs in = open_inputs(options);
   const std::uint32_t dim = in.train->dim();
