@@ -49,7 +49,10 @@ QuietHdf5::~QuietHdf5() {
 Hdf5File::Hdf5File(const std::string& path) : name_(path) {
   const QuietHdf5 quiet;
   const InputFile plain(path);  // absent, unreadable, a directory: said without HDF5
-  file_ = Hdf5Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  // Locks where the file system has them; network file systems without them are read all the same.
+  H5Pset_file_locking(access.get(), /*use_file_locking=*/true, /*ignore_when_disabled=*/true);
+  file_ = Hdf5Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
   if (file_.get() < 0) {
     plain.fail(fmt::format("cannot open the file as HDF5: {}", last_failure()), damaged_or_newer);
   }
