@@ -55,8 +55,10 @@ struct RowLabels {
 
 /// CSV with a header holding `id,label` or `row,label` (any order, other columns ignored, rows from 0), or one label a
 /// row (npy integers, or text; empty or -1: none). BOM, CRLF, quotes, commas, semicolons and tabs are read.
-/// Throws Error (input) listing (first 10 and the count) names that are not found, stand for several rows, or have
-/// two different labels; `ids` may be null when the file speaks of rows.
+/// Where a file has both columns, `id` counts if the rows have names. Throws Error (input) listing (first 10 and the
+/// count) names that are not found, stand for several rows, or have two different labels, rows that do not exist and
+/// integers below -1, all in one message, with the MatchBy that would find missing names; and where no row has a
+/// label. `ids` may be null when the file speaks of rows.
 RowLabels read_labels(const std::filesystem::path& file, std::uint64_t rows, const Names* ids, MatchBy match);
 
 // --- the job ---------------------------------------------------------------------------------------------------------

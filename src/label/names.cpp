@@ -28,35 +28,51 @@ std::string_view part_of(std::string_view name, MatchBy match) {
   return dot == std::string_view::npos || dot == 0 ? basename : basename.substr(0, dot);
 }
 
-std::size_t NameIndex::slot_of(std::string_view name) const {
+namespace {
+
+std::uint64_t hash_of(std::string_view name) {
+  return XXH3_64bits(name.data(), name.size());
+}
+std::uint32_t tag_of(std::uint64_t hash) {
+  return static_cast<std::uint32_t>(hash >> 32);
+}
+
+}  // namespace
+
+std::size_t NameIndex::slot_of(std::string_view name, std::uint64_t hash) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = XXH3_64bits(name.data(), name.size()) & mask;
-  while (slots_[slot] != absent && names_[slots_[slot]] != name) slot = (slot + 1) & mask;
-  return slot;
+  std::size_t at = hash & mask;
+  while (slots_[at].number != absent && (slots_[at].tag != tag_of(hash) || names_[slots_[at].number] != name)) {
+    at = (at + 1) & mask;
+  }
+  return at;
 }
 
 std::uint32_t NameIndex::find(std::string_view name) const {
-  return slots_[slot_of(name)];
+  return slots_[slot_of(name, hash_of(name))].number;
 }
 
 std::uint32_t NameIndex::insert(std::string_view name) {
-  std::size_t slot = slot_of(name);
-  if (slots_[slot] != absent) return slots_[slot];
+  const std::uint64_t hash = hash_of(name);
+  std::size_t at = slot_of(name, hash);
+  if (slots_[at].number != absent) return slots_[at].number;
   if (size() == absent - 1) throw Error(ErrorKind::resources, "more than 4294967294 different names");
   if (2 * (names_.size() + 1) > slots_.size()) {
     grow();
-    slot = slot_of(name);
+    at = slot_of(name, hash);
   }
-  const std::uint32_t number = size();
+  slots_[at] = {size(), tag_of(hash)};
   names_.add(name);
-  slots_[slot] = number;
-  return number;
+  return slots_[at].number;
 }
 
 void NameIndex::grow() {
   const std::size_t doubled = 2 * slots_.size();
-  slots_.assign(doubled, absent);
-  for (std::uint32_t number = 0; number < names_.size(); ++number) slots_[slot_of(names_[number])] = number;
+  slots_.assign(doubled, {});
+  for (std::uint32_t number = 0; number < names_.size(); ++number) {
+    const std::uint64_t hash = hash_of(names_[number]);
+    slots_[slot_of(names_[number], hash)] = {number, tag_of(hash)};
+  }
 }
 
 }  // namespace label

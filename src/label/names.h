@@ -13,7 +13,7 @@ namespace lowshot::label {
 /// ends in a slash has an empty basename.
 std::string_view part_of(std::string_view name, MatchBy match);
 
-/// An open-addressing table over one buffer of text: letters and about 16 bytes a name, where a map of strings takes
+/// An open-addressing table over one buffer of text: letters and 24 to 40 bytes a name, where a map of strings takes
 /// 80 or more.
 class NameIndex {
  public:
@@ -25,11 +25,18 @@ class NameIndex {
   std::string_view operator[](std::uint32_t number) const { return names_[number]; }
 
  private:
-  std::size_t slot_of(std::string_view name) const;  ///< where it is, or the free slot where it would go
+  /// Part of the hash stands beside the number: without it every slot passed by costs three reads from far apart, and
+  /// reading 2 million labels by name took 5.3 s instead of 2.9 (on two busy cores of a Zen 4).
+  struct Slot {
+    std::uint32_t number = absent;
+    std::uint32_t tag = 0;
+  };
+
+  std::size_t slot_of(std::string_view name, std::uint64_t hash) const;  ///< where it is or would go
   void grow();
 
   Names names_;
-  std::vector<std::uint32_t> slots_ = std::vector<std::uint32_t>(16, absent);  // a power of two, at most half full
+  std::vector<Slot> slots_ = std::vector<Slot>(16);  // a power of two, at most half full
 };
 
 }  // namespace lowshot::label

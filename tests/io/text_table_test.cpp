@@ -1,5 +1,6 @@
 #include "io/text_table.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -67,7 +68,7 @@ TEST_F(TextTableTest, EveryLineEndAndTheMarkGiveTheSameRecords) {
   for (const std::string end : {"\n", "\r\n", "\r"}) {
     for (const std::string mark : {"", "\xef\xbb\xbf"}) {
       for (const std::string last : {"", end.c_str()}) {
-        const Read result = of(mark + "a,b" + end + "c,d" + end + "e,f" + last);
+        const Read result = of(fmt::format("{0}a,b{1}c,d{1}e,f{2}", mark, end, last));
         EXPECT_EQ(result.records, expected);
         EXPECT_THAT(result.lines, ElementsAre(1, 2, 3));
         EXPECT_EQ(result.table.blank_lines_at_end, 0u);
@@ -107,7 +108,7 @@ TEST_F(TextTableTest, WithoutDelimiterThereIsOneColumn) {
 
 TEST_F(TextTableTest, BlankLinesCountBetweenRecordsAndNotAtTheEnd) {
   for (const std::string end : {"\n", "\r\n", "\r"}) {
-    const Read result = of("a" + end + end + "  " + end + "b" + end + end + " " + end);
+    const Read result = of(fmt::format("a{0}{0}  {0}b{0}{0} {0}", end));
     EXPECT_THAT(result.records, ElementsAre(Fields{"a"}, Fields{""}, Fields{""}, Fields{"b"}));
     EXPECT_THAT(result.lines, ElementsAre(1, 2, 3, 4));
     EXPECT_EQ(result.table.blank_lines_at_end, 2u);
@@ -156,9 +157,9 @@ TEST_F(TextTableTest, LinesAreCountedAcrossBlocks) {
   for (std::size_t size = block - 4; size <= block + 2; ++size) {
     for (const std::string end : {"\n", "\r\n", "\r"}) {
       const std::string begin = std::string(size, 'x') + end;
-      EXPECT_THAT(of(begin + "a" + end + end + "b").lines, ElementsAre(1, 2, 3, 4)) << size;
-      EXPECT_THAT(error(begin + "a" + end + "b\"c"), HasSubstr("line 3;")) << size;
-      EXPECT_THAT(error(begin + "a" + end + "\x02"), HasSubstr("line 3;")) << size;
+      EXPECT_THAT(of(fmt::format("{0}a{1}{1}b", begin, end)).lines, ElementsAre(1, 2, 3, 4)) << size;
+      EXPECT_THAT(error(fmt::format("{}a{}b\"c", begin, end)), HasSubstr("line 3;")) << size;
+      EXPECT_THAT(error(fmt::format("{}a{}\x02", begin, end)), HasSubstr("line 3;")) << size;
     }
   }
 }
