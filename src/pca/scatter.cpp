@@ -3,10 +3,10 @@
 // one block are float32, sums over blocks float64. A power of two brings the values near 1, so that neither 1e-25 nor
 // 1e+25 squared leaves the range of float32; it changes no digit.
 //
-// Speed (2 cores of an AMD EPYC with AVX2, random rows, reading included, multiply-adds of the upper triangle counted
-// as two operations): 60,000 x 512 in 0.17 s (91 GFLOP/s, the first touch of the buffers weighs), 100,000 x 2,048 in
-// 2.9 s (145 GFLOP/s); one core 46 and 74. Tiles of 128, 192 and 256 are within 3 % of 96; 96 gives the most tiles to
-// share among cores (21 at 512 dimensions).
+// Speed (2 otherwise idle cores of an AMD EPYC with AVX2, random rows copied from memory, multiply-adds of the upper
+// triangle counted as two operations): 60,000 x 512 in 0.17 s (91 GFLOP/s), 100,000 x 2,048 in 2.9 s (145 GFLOP/s); on
+// one core 46 and 74. Tiles of 96, 128 and 256 are within 5 % of 192 then; on a machine busy with other work 96 fell to
+// half of it (smaller tiles pack and move more).
 
 #include "pca/scatter.h"
 
@@ -56,6 +56,7 @@ void Scatter::add(MatrixView<float> block, int threads) {
   assert(block.cols() == dim);
   if (block.rows() == 0) return;
   if (rows_ == 0) choose_shift_and_scale(block, threads);
+  const float scale = scale_;  // a local value, which no store below can change: the loop vectorises
   const auto strips = static_cast<std::int64_t>((dim + strip_columns - 1) / strip_columns);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::int64_t strip = 0; strip < strips; ++strip) {
@@ -66,7 +67,7 @@ void Scatter::add(MatrixView<float> block, int threads) {
     for (std::size_t r = 0; r < block.rows(); ++r) {
       float* x = block.row(r) + begin;
       for (std::size_t c = 0; c < width; ++c) {
-        x[c] = (x[c] - shift[c]) * scale_;
+        x[c] = (x[c] - shift[c]) * scale;
         sum[c] += x[c];
       }
     }

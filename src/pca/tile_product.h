@@ -13,7 +13,7 @@
 namespace lowshot {
 
 inline constexpr std::size_t product_depth = 256;
-inline constexpr std::size_t scatter_tile = 96;
+inline constexpr std::size_t scatter_tile = 192;
 inline constexpr std::size_t apply_tile_rows = 256;
 
 using RowMajorFloat = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

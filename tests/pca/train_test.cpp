@@ -142,13 +142,13 @@ TEST(TrainPca, EigenvectorsOfTheOracleInOrderAndSign) {
 
 TEST(TrainPca, ShapesOfDataAndTileEdges) {
   for (const Shape shape : oracle::all_shapes) {
-    for (const std::size_t d : {1u, 2u, 95u, 97u}) {
+    for (const std::size_t d : {1u, 2u, 97u}) {
       SCOPED_TRACE(testing::Message() << name(shape) << ", dimension " << d);
       const MadeUpRows x = make_rows(shape, 230, d, 5);
       expect_like_oracle(x, train(x, 256, true));
     }
   }
-  for (const std::size_t d : {96u, 192u, 193u}) {
+  for (const std::size_t d : {191u, 192u, 193u}) {
     SCOPED_TRACE(d);
     const MadeUpRows x = make_rows(Shape::skewed, 400, d, 6);
     expect_like_oracle(x, train(x, 64, true));
