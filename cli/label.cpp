@@ -11,6 +11,7 @@
 #include "lowshot/io.h"
 #include "lowshot/label.h"
 #include "lowshot/memory.h"
+#include "report/label_page.h"
 
 namespace lowshot::cli {
 namespace {
@@ -19,7 +20,7 @@ struct Options {
   CommonOptions common;
   LabelOptions label;
   std::vector<std::string> descriptors, add, ids;
-  std::string labels, labelled, out, work, match = "name", on_bad = "stop", format = "csv", scores;
+  std::string labels, labelled, out, work, report, images, match = "name", on_bad = "stop", format = "csv", scores;
   std::uint32_t dim = 0;
   std::uint32_t iterations = 0;
   double precision = 0;
@@ -197,6 +198,7 @@ void execute(const Options& given) {
     write_labels(o.out, format, rows, o.label.top);
   }
 
+  if (!o.report.empty()) write_file(o.report, label_page(rows, {fs::path(o.out).filename().string(), o.images}));
   print_hold_out(result.hold_out, o, job.labels.classes);
   std::map<RowStatus, std::uint64_t> by_status;
   std::vector<std::uint64_t> by_class(job.labels.classes.size());
@@ -247,6 +249,8 @@ void add_label(CLI::App& app) {
   command->add_flag("--relabel", o->relabel, "Show the program's opinion of hand-labelled rows, too");
   command->add_option("--top", o->label.top, "Classes shown a row")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--format", o->format, "Format of the labels")->check(CLI::IsMember({"csv", "jsonl", "npy"}))->capture_default_str();
+  command->add_option("--report", o->report, "Write a page (HTML, one file) that shows counts, trust, and rows to look at");
+  command->add_option("--images", o->images, "Folder in which the ids are image files, for the thumbnails of --report");
   add_common(*command, o->common);
   command->callback([o] { execute(*o); });
 }

@@ -22,10 +22,6 @@ std::string csv_field(std::string_view field) {
   return text + "\"";
 }
 
-std::string id_of(const LabelledRows& rows, std::uint64_t row) {
-  return rows.ids != nullptr ? std::string((*rows.ids)[row]) : std::to_string(row);
-}
-
 std::string class_name(const LabelledRows& rows, std::int32_t c) {
   return c < 0 ? "" : rows.classes[static_cast<std::size_t>(c)];
 }
@@ -92,6 +88,19 @@ void write_arrays(const fs::path& path, const LabelledRows& rows, std::uint32_t 
 
 }  // namespace
 
+std::string row_name(const LabelledRows& rows, std::uint64_t row) {
+  return rows.ids != nullptr ? std::string((*rows.ids)[row]) : std::to_string(row);
+}
+
+std::vector<std::uint64_t> rows_of_nodes(const LabelledRows& rows) {
+  std::vector<std::uint64_t> result;
+  for (std::uint64_t row = 0, bad = 0; row < rows.rows; ++row) {
+    if (bad < rows.bad_rows.size() && rows.bad_rows[bad] == row) ++bad;
+    else result.push_back(row);
+  }
+  return result;
+}
+
 fs::path beside(const fs::path& path, const std::string& what) {
   const fs::path ending = path.extension();
   return fs::path(path).replace_extension("." + what + ending.string());
@@ -103,7 +112,7 @@ void for_each_row(const LabelledRows& rows, const std::function<void(const Label
   LabelledRow row;
   std::size_t bad = 0, node = 0;
   for (row.row = 0; row.row < rows.rows; ++row.row) {
-    row.id = id_of(rows, row.row);
+    row.id = row_name(rows, row.row);
     row.classes.assign(top, -1);
     row.confidences.assign(top, 0);
     if (bad < rows.bad_rows.size() && rows.bad_rows[bad] == row.row) {
@@ -136,15 +145,11 @@ void write_labels(const fs::path& path, LabelFormat format, const LabelledRows& 
 void write_suspects(const fs::path& path, const LabelledRows& rows) {
   TextFile file(path);
   file.line("row,id,label,confidence,suggested,suggested_confidence\n");
-  std::vector<std::uint64_t> row_of_node;
-  for (std::uint64_t row = 0, bad = 0; row < rows.rows; ++row) {
-    if (bad < rows.bad_rows.size() && rows.bad_rows[bad] == row) ++bad;
-    else row_of_node.push_back(row);
-  }
+  const std::vector<std::uint64_t> row_of_node = rows_of_nodes(rows);
   for (const Suspect& s : rows.result->suspects) {
     if (s.row >= row_of_node.size()) continue;  // a row of --labelled
     const std::uint64_t row = row_of_node[s.row];
-    file.line(fmt::format("{},{},{},{:.4f},{},{:.4f}\n", row, csv_field(id_of(rows, row)), csv_field(class_name(rows, s.given)),
+    file.line(fmt::format("{},{},{},{:.4f},{},{:.4f}\n", row, csv_field(row_name(rows, row)), csv_field(class_name(rows, s.given)),
                           s.given_confidence, csv_field(class_name(rows, s.predicted)), s.predicted_confidence));
   }
   file.commit();
@@ -154,7 +159,7 @@ void write_bad_rows(const fs::path& path, const LabelledRows& rows) {
   TextFile file(path);
   file.line("row,id,reason\n");
   for (const std::uint32_t row : rows.bad_rows)
-    if (row < rows.rows) file.line(fmt::format("{},{},{}\n", row, csv_field(id_of(rows, row)), "NaN, infinite or all zero"));
+    if (row < rows.rows) file.line(fmt::format("{},{},{}\n", row, csv_field(row_name(rows, row)), "NaN, infinite or all zero"));
   file.commit();
 }
 
