@@ -1,10 +1,10 @@
 // lowshot diffusion: low-shot experiments with the original's option names.
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <memory>
 
 #include "common.h"
+#include "inputs.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
@@ -24,19 +24,11 @@ struct Options {
 ExperimentOptions experiment_options(const Options& o) {
   ExperimentOptions e = o.experiment;
   e.class_set = o.mode == "val" ? 1 : 2;
-  if (e.data.empty())
-    if (const char* directory = std::getenv("DDIR")) e.data = directory;
+  e.data = data_directory(e.data.string());
   if (!o.label_idx.empty()) e.label_idx = o.label_idx;
   e.background.assign(o.background.begin(), o.background.end());
   e.diffusion.pruning = o.prune == "on" ? Pruning::on : o.prune == "off" ? Pruning::off : Pruning::automatic;
-  if (o.pca == "none") {
-    e.pca.kind = PcaChoice::Kind::none;
-  } else if (!o.pca.empty() && o.pca.find_first_not_of("0123456789") == std::string::npos) {
-    e.pca = {PcaChoice::Kind::dim, {}, parse_list(o.pca, "--pca").front()};
-    if (e.pca.dim == 0) throw Error(ErrorKind::usage, "a PCA needs at least one dimension", "--pca");
-  } else if (!o.pca.empty()) {
-    e.pca = {PcaChoice::Kind::file, o.pca};
-  }
+  e.pca = parse_pca(o.pca);
   return e;
 }
 

@@ -1,0 +1,343 @@
+// lowshot knn build|check|info: exact k-nearest-neighbour tables under the original's names.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "common.h"
+#include "inputs.h"
+#include "lowshot/derived_files.h"
+#include "lowshot/error.h"
+#include "lowshot/knn.h"
+#include "lowshot/knn_check.h"
+#include "lowshot/memory.h"
+
+namespace lowshot::cli {
+namespace {
+
+struct MetricChoice {
+  std::string name = "cosine";
+
+  Metric metric() const { return name == "l2" ? Metric::l2 : Metric::inner_product; }
+  bool normalise() const { return name == "cosine"; }
+};
+
+void add_metric(CLI::App& command, MetricChoice& choice) {
+  command.add_option("--metric", choice.name, "cosine (rows are normalised), ip (inner product) or l2 (minus the squared distance)")
+      ->check(CLI::IsMember({"cosine", "ip", "l2"}))
+      ->capture_default_str();
+}
+
+std::string names_of(const KnnFiles& files) {
+  return fmt::format("{} and {}", files.ids.string(), files.similarities.filename().string());
+}
+
+// --- build -----------------------------------------------------------------------------------------------------------
+
+struct BuildOptions {
+  CommonOptions common;
+  RowInput input;
+  MetricChoice metric;
+  std::string data, work, prefix, format = "raw", pca;
+  std::uint64_t nbg = 0;
+  std::uint32_t k = 30;
+};
+
+KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::uint32_t k) {
+  Matrix<float> rows(source.rows(), source.dim());
+  {
+    Phase phase(context, "descriptors");
+    constexpr std::uint64_t block = 8192;
+    for (std::uint64_t first = 0; first < source.rows(); first += block) {
+      const MatrixView<float> part = rows.view().rows(first, std::min(source.rows(), first + block));
+      source.read(first, part);
+      if (o.metric.normalise()) {
+        require_usable(part, source.name(), first);
+        normalise_rows(part);
+      } else {
+        require_finite(part, source.name(), first);
+      }
+      context.report("reading", first + part.rows(), source.rows(), "rows");
+    }
+  }
+  Phase phase(context, "k-NN graph");
+  return build_knn(context, rows, {.k = k, .metric = o.metric.metric()});
+}
+
+void finish_build(const BuildOptions& o, const Context& context, const std::string& ids, std::uint64_t rows, std::uint32_t k,
+                  bool made) {
+  Json result = {{"ids", ids}, {"rows", rows}, {"k", k}, {"made", made}};
+  add_run_facts(result, context);
+  write_json(o.common, result);
+}
+
+void build_of_files(const BuildOptions& o) {
+  if (!o.data.empty() || !o.work.empty() || o.nbg != 0 || !o.pca.empty())
+    throw Error(ErrorKind::usage, "FEATURES and --data (or --work, --nbg, --pca) are given; they exclude each other");
+  if (o.prefix.empty()) throw Error(ErrorKind::usage, "the name of the result is missing", "-o", "name a prefix with -o PREFIX");
+  const auto source = o.input.open();
+  const std::uint32_t k = stored_k(o.k);
+  const KnnFiles files = knn_file_names(o.prefix, k, o.format == "npy" ? TableFormat::npy : TableFormat::raw);
+  MemoryPlan memory;
+  memory.add("descriptors", source->rows() * source->dim() * sizeof(float));
+  memory.add("k-NN search and its table", build_knn_memory(source->rows(), source->dim(), {.k = k, .metric = o.metric.metric()}));
+  memory.add("program and buffers", std::uint64_t{64} << 20);
+  if (o.common.dry_run) {
+    PlanText text{{fmt::format("{} rows x {} are read from {}", source->rows(), source->dim(), source->name()),
+                   fmt::format("their exact {}-nearest-neighbour graph is built ({})", k, o.metric.name),
+                   fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8))},
+                  {}};
+    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    return print_plan(text, o.common);
+  }
+  require_writable(files.ids);
+  require_writable(files.similarities);
+  Context context = make_context(o.common);
+  memory.require(context.memory_limit, "use fewer rows (--rows A:B) or dimensions (lowshot pca), or raise --memory");
+  const KnnTable table = build(context, *source, o, k);
+  write_knn(files, table);
+  Origin origin = o.input.origin();
+  origin.options.insert(origin.options.end(), {{"k", std::to_string(k)}, {"metric", o.metric.name}});
+  write_origin(files.ids, origin);
+  fmt::print("{}: the {} nearest of {} rows\n", names_of(files), k, table.rows());
+  finish_build(o, context, files.ids.string(), table.rows(), k, true);
+}
+
+void build_of_directory(const BuildOptions& o) {
+  if (!o.prefix.empty() || !o.input.rows.empty() || o.input.dim != 0 || o.metric.name != "cosine" || o.format != "raw")
+    throw Error(ErrorKind::usage, "-o, --rows, --dim, --metric and --format belong to FEATURES", "",
+                "name the descriptor files, or leave these options out");
+  ExperimentOptions options;
+  options.data = data_directory(o.data);
+  if (options.data.empty())
+    throw Error(ErrorKind::usage, "no descriptors are named", "", "name files, or a data directory with --data DIR");
+  options.work = o.work;
+  options.background_rows = o.nbg;
+  options.k = o.k;
+  options.pca = parse_pca(o.pca);
+  if (o.common.dry_run) {
+    const ExperimentPlan plan = plan_background_graph(options);
+    PlanText text{plan.steps, {}};
+    for (const auto& item : plan.memory.items) text.memory.emplace_back(item.name, item.bytes);
+    return print_plan(text, o.common);
+  }
+  Context context = make_context(o.common);
+  const DerivedFile file = build_background_graph(context, options);
+  if (file.made) fmt::print("{}: the {} nearest of {} background rows\n", file.path.string(), file.dim, file.rows);
+  else fmt::print("{} is up to date (same input, same options): nothing was done\n", file.path.string());
+  finish_build(o, context, file.path.string(), file.rows, file.dim, file.made);
+}
+
+void add_build(CLI::App& knn) {
+  auto o = std::make_shared<BuildOptions>();
+  CLI::App* command = knn.add_subcommand("build", "Exact k nearest neighbours of all rows, themselves included");
+  command->footer(
+      "Writes PREFIX_k<K>_I_11.int<K> (ids, int32) and PREFIX_k<K>_D_11.float<K> (similarities, float32), rows x K without\n"
+      "header; K is the smallest power of two that is at least -k, and all K columns are filled.\n"
+      "With --data and --nbg N, the table of the first N background rows, after the data directory's PCA, is written to\n"
+      "knngraph/ndis<N>_k<K>_... below --work, unless it is there and up to date.\n"
+      "Examples:\n"
+      "  lowshot knn build embeddings.npy -k 30 -o graph\n"
+      "  lowshot knn build --data data/cifar-lowshot --work build/work --nbg 60000");
+  command->add_option("FEATURES", o->input.files, "Descriptors: .npy, .hdf5, .index, or raw float32 (with --dim)");
+  command->add_option("-k,--k", o->k, "Neighbours, 1 to 1024")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("-o,--output", o->prefix, "Prefix of the two files, replaced if they exist");
+  add_metric(*command, o->metric);
+  add_row_options(*command, o->input, "--dim");
+  command->add_option("--format", o->format, "raw, or npy: PREFIX_k<K>_I_11.npy and _D_11.npy")
+      ->check(CLI::IsMember({"raw", "npy"}))->capture_default_str();
+  command->add_option("--data", o->data, "Data directory (docs/files.md) instead of FEATURES; default: the variable DDIR");
+  command->add_option("--work", o->work, "With --data: directory for the result; default: the data directory");
+  command->add_option("--nbg", o->nbg, "With --data: background images, the first N");
+  command->add_option("--pca", o->pca, "With --data: none, a .vt file, or a dimension; default: the data directory's PCAR256.vt");
+  add_common(*command, o->common);
+  command->callback([o] { o->input.files.empty() ? build_of_directory(*o) : build_of_files(*o); });
+}
+
+// --- check -----------------------------------------------------------------------------------------------------------
+
+struct CheckOptions {
+  RowInput input;
+  MetricChoice metric;
+  CommonOptions common;
+  std::string prefix;
+  KnnCheckOptions check;
+};
+
+KnnFiles find_table(const std::string& prefix, std::uint32_t k) {
+  const auto files = find_knn_files(prefix, std::max(k, 1u));
+  if (!files)
+    throw Error(ErrorKind::input,
+                fmt::format("there is no table {}_k<K>_I_11.int<K> (or .npy) with K at least {}", prefix, std::max(k, 1u)), "",
+                "PREFIX is the name up to _k<K>_, and both files of the table must be there");
+  return *files;
+}
+
+Json check_json(const KnnCheck& c, const KnnFiles& files) {
+  return {{"ids", files.ids.string()},
+          {"rows", c.rows},
+          {"stored_k", c.stored_k},
+          {"k", c.k},
+          {"ids_out_of_range", c.ids_out_of_range},
+          {"empty_places", c.empty_places},
+          {"repeated_ids", c.repeated_ids},
+          {"self_first", c.self_first},
+          {"self_later", c.self_later},
+          {"self_absent", c.self_absent},
+          {"unsorted_rows", c.unsorted_rows},
+          {"sampled_rows", c.sampled},
+          {"recall", c.recall ? Json(*c.recall) : Json()},
+          {"similarities_compared", c.similarities},
+          {"similarities_wrong", c.wrong_similarities},
+          {"largest_difference", c.largest_difference},
+          {"usable", c.ids_out_of_range == 0}};
+}
+
+void print_check(const KnnCheck& c, const KnnFiles& files) {
+  fmt::print("{}: {} rows, {} of {} columns\n", files.ids.string(), c.rows, c.k, c.stored_k);
+  fmt::print("  ids out of range       {}\n", c.ids_out_of_range);
+  fmt::print("  empty places (-1)      {}\n", c.empty_places);
+  fmt::print("  repeated ids           {}\n", c.repeated_ids);
+  fmt::print("  the row itself         first in {} rows, later in {}, absent in {}\n", c.self_first, c.self_later, c.self_absent);
+  fmt::print("  unsorted rows          {}\n", c.unsorted_rows);
+  if (c.recall) fmt::print("  recall                 {:.6f} (sample of {} rows)\n", *c.recall, c.sampled);
+  fmt::print("  similarities           {} of {} differ from the descriptors' by more than 1e-5; the largest difference is {:.2g}\n",
+             c.wrong_similarities, c.similarities, c.largest_difference);
+}
+
+void check(const CheckOptions& o) {
+  const KnnFiles files = find_table(o.prefix, o.check.k);
+  const StoredKnn table(files);
+  const auto source = o.input.open();
+  const std::uint64_t sample = std::min(o.check.sample, table.rows());
+  MemoryPlan memory;
+  // Named neighbours and true ones beside each row of the sample; descriptors pass by in blocks of 64 MiB with codes.
+  memory.add("sample", sample * (source->dim() * 7 + std::uint64_t{table.k()} * 64));
+  memory.add("blocks", std::uint64_t{192} << 20);
+  if (o.common.dry_run) {
+    PlanText text{{fmt::format("{} rows of {} are read and compared with {}", source->rows(), source->name(), files.ids.string())}, {}};
+    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    return print_plan(text, o.common);
+  }
+  Context context = make_context(o.common);
+  memory.require(context.memory_limit, "use a smaller --sample, or raise --memory");
+  KnnCheckOptions options = o.check;
+  options.metric = o.metric.metric();
+  options.normalise = o.metric.normalise();
+  const KnnCheck result = check_knn(context, table, *source, options);
+  print_check(result, files);
+  Json json = check_json(result, files);
+  add_run_facts(json, context);
+  write_json(o.common, json);
+  if (result.ids_out_of_range != 0)
+    throw Error(ErrorKind::input, fmt::format("row {} holds the neighbour id {}, expected -1 to {}", result.first_bad_row,
+                                              result.first_bad_id, static_cast<std::int64_t>(result.rows) - 1),
+                files.ids.string(), "the table belongs to other rows or is damaged");
+}
+
+void add_check(CLI::App& knn) {
+  auto o = std::make_shared<CheckOptions>();
+  CLI::App* command = knn.add_subcommand("check", "Compare a stored table with its descriptors: recall on a sample, form of the rows");
+  command->footer(
+      "Recall: the mean, over the sample, of the share of the true neighbours (the row itself not counted) that the table\n"
+      "returns. Exit code 0: the table can be used, whatever was found; 3: it holds ids out of range.\n"
+      "Example:\n"
+      "  lowshot knn check embeddings.npy graph");
+  // One positional for both: CLI11 gives a list of files every word, also the one that a later positional needs.
+  command->add_option("FEATURES_AND_PREFIX", o->input.files,
+                      "The descriptors that the table was made from, then the table's name up to _k<K>_")
+      ->required()->expected(2, 1 << 20);
+  command->add_option("-k,--k", o->check.k, "Columns to check; default: all")->check(CLI::Range(1, 1024));
+  command->add_option("--sample", o->check.sample, "Rows whose true neighbours are searched")->capture_default_str();
+  command->add_option("--seed", o->check.seed, "Seed of the sample")->capture_default_str();
+  add_metric(*command, o->metric);
+  add_row_options(*command, o->input, "--dim");
+  add_common(*command, o->common);
+  command->callback([o] {
+    o->prefix = o->input.files.back();
+    o->input.files.pop_back();
+    check(*o);
+  });
+}
+
+// --- info ------------------------------------------------------------------------------------------------------------
+
+struct InfoOptions {
+  CommonOptions common;
+  std::string prefix;
+  std::uint32_t k = 0;
+};
+
+Json quantiles_json(const Quantiles& q) {
+  if (q.count == 0) return nullptr;
+  return {{"count", q.count}, {"min", q.min}, {"q05", q.q05}, {"q25", q.q25}, {"median", q.median},
+          {"q75", q.q75},     {"q95", q.q95}, {"max", q.max}};
+}
+
+void print_quantiles(const char* name, const Quantiles& q) {
+  if (q.count == 0) return fmt::print("  {}  none\n", name);
+  fmt::print("  {}  {:9.6f} {:9.6f} {:9.6f} {:9.6f} {:9.6f}\n", name, q.min, q.q05, q.median, q.q95, q.max);
+}
+
+void info(const InfoOptions& o) {
+  const KnnFiles files = find_table(o.prefix, o.k);
+  const std::uint64_t rows = StoredKnn(files).rows();
+  const std::uint32_t k = o.k == 0 ? files.stored_k : o.k;
+  MemoryPlan memory;
+  memory.add("table", rows * k * (sizeof(NodeId) + sizeof(float)));
+  memory.add("counts", rows * (2 * sizeof(NodeId) + 3 * sizeof(float)));
+  memory.add("program and buffers", std::uint64_t{64} << 20);
+  if (o.common.dry_run) {
+    PlanText text{{fmt::format("{} x {} neighbours are read from {}", rows, k, names_of(files))}, {}};
+    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    return print_plan(text, o.common);
+  }
+  Context context = make_context(o.common);
+  memory.require(context.memory_limit, "raise --memory, or use fewer columns with -k");
+  const KnnSummary s = summarise_knn(context, read_knn(files, rows, k, context.thread_count()));
+  fmt::print("{}: {} rows, {} of {} columns\n", files.ids.string(), s.rows, s.k, files.stored_k);
+  fmt::print("  neighbours a row       {:.2f} on average, {} at least\n", s.mean_filled, s.least_filled);
+  fmt::print("  similarity                 min        5 %    median      95 %       max\n");
+  print_quantiles("  first column       ", s.first);
+  print_quantiles("  nearest other row  ", s.other);
+  print_quantiles("  last column        ", s.last);
+  fmt::print("  named by other rows    {:.2f} on average, {} at most; {:.2f} % of the rows by none\n", s.mean_in_degree,
+             s.largest_in_degree, 100 * s.never_named);
+  fmt::print("  mutual neighbours      {:.2f} %\n", 100 * s.mutual);
+  fmt::print("  connected components   {}; the largest has {} rows\n", s.components, s.largest_component);
+  Json json = {{"ids", files.ids.string()},
+               {"rows", s.rows},
+               {"stored_k", files.stored_k},
+               {"k", s.k},
+               {"mean_filled", s.mean_filled},
+               {"least_filled", s.least_filled},
+               {"similarity", {{"first_column", quantiles_json(s.first)}, {"nearest_other", quantiles_json(s.other)}, {"last_column", quantiles_json(s.last)}}},
+               {"in_degree", {{"mean", s.mean_in_degree}, {"max", s.largest_in_degree}, {"never_named", s.never_named}}},
+               {"mutual", s.mutual},
+               {"components", s.components},
+               {"largest_component", s.largest_component}};
+  add_run_facts(json, context);
+  write_json(o.common, json);
+}
+
+void add_info_of_table(CLI::App& knn) {
+  auto o = std::make_shared<InfoOptions>();
+  CLI::App* command = knn.add_subcommand("info", "What a stored table looks like: similarities, hubs, components");
+  command->footer("Example:\n  lowshot knn info graph");
+  command->add_option("PREFIX", o->prefix, "The table's name up to _k<K>_")->required();
+  command->add_option("-k,--k", o->k, "Columns to look at; default: all")->check(CLI::Range(1, 1024));
+  add_common(*command, o->common);
+  command->callback([o] { info(*o); });
+}
+
+}  // namespace
+
+void add_knn(CLI::App& app) {
+  CLI::App* knn = app.add_subcommand("knn", "k-nearest-neighbour graphs: build, check, info");
+  knn->require_subcommand(1);
+  add_build(*knn);
+  add_check(*knn);
+  add_info_of_table(*knn);
+}
+
+}  // namespace lowshot::cli
