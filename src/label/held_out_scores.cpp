@@ -7,8 +7,9 @@
 namespace lowshot {
 namespace {
 
-// Up to this many labels each has a column of its own and the hold-out is repeated; beyond, a column is a class and fold.
-constexpr std::size_t most_label_columns = 2048;
+// Few labels have a column each, and the hold-out is repeated at no cost; where a column for each class and fold is
+// fewer columns, those are taken, and there is one repeat: with that many labels it says enough.
+constexpr std::size_t always_own_columns = 512;
 constexpr std::size_t most_checked = 20000;
 
 // The labelled nodes, sorted by class, and the column of each.
@@ -27,7 +28,7 @@ Columns make_columns(std::span<const std::int32_t> labels, std::uint32_t class_c
     if (labels[i] >= 0) c.nodes.push_back(static_cast<std::uint32_t>(i));
   std::stable_sort(c.nodes.begin(), c.nodes.end(), [&](std::uint32_t a, std::uint32_t b) { return labels[a] < labels[b]; });
   for (const std::uint32_t node : c.nodes) c.classes.push_back(labels[node]);
-  const bool own_column = c.nodes.size() <= most_label_columns;
+  const bool own_column = c.nodes.size() <= std::max<std::size_t>(always_own_columns, std::size_t{options.folds} * class_count);
   const std::uint32_t repeats = own_column ? options.repeats : 1;
   c.fold = stratified_folds(c.classes, class_count, options.folds, repeats, options.seed);
 
