@@ -91,6 +91,18 @@ void require_good(const Job& job, const std::vector<std::uint32_t>& bad, const s
               "mend them, or go on without them with --on-bad skip");
 }
 
+// Rows of nodes to their places in a file of rows: pieces between bad rows, which stay 0.
+void write_good_rows(NpyTileWriter& file, std::uint32_t first_class, MatrixView<const float> nodes, const std::vector<std::uint32_t>& bad,
+                     std::uint64_t rows) {
+  std::uint64_t row = 0, node = 0;
+  for (std::size_t b = 0; row < rows; ++b) {
+    const std::uint64_t end = b < bad.size() ? std::min<std::uint64_t>(bad[b], rows) : rows;
+    if (end > row) file.write(row, first_class, nodes.rows(node, node + end - row));
+    node += end - row;
+    row = end + 1;
+  }
+}
+
 std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
 void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::string>& classes) {
@@ -187,7 +199,14 @@ void execute(const Options& given) {
     graph = symmetrise(context, kept.table, o.label.k);
     kept.table = {};
   }
-  const LabelResult result = label_nodes(context, graph.view(), node_labels, static_cast<std::uint32_t>(job.labels.classes.size()), o.label);
+  const auto classes = static_cast<std::uint32_t>(job.labels.classes.size());
+  std::optional<NpyTileWriter> scores;
+  if (!o.scores.empty()) scores.emplace(o.scores, std::vector<std::uint64_t>{job.rows, classes}, true);
+  const ScoreSink write_shares = [&](std::uint32_t, std::uint32_t first, MatrixView<const float> shares) {
+    write_good_rows(*scores, first, shares, kept.bad_rows, job.rows);
+  };
+  const LabelResult result = label_nodes(context, graph.view(), node_labels, classes, o.label, scores ? write_shares : ScoreSink{});
+  if (scores) scores->commit();
 
   const LabelledRows rows{job.rows, kept.bad_rows, job.labels.of_row, job.labels.classes, job.ids ? &*job.ids : nullptr, &result, o.relabel};
   {
@@ -249,6 +268,7 @@ void add_label(CLI::App& app) {
   command->add_flag("--relabel", o->relabel, "Show the program's opinion of hand-labelled rows, too");
   command->add_option("--top", o->label.top, "Classes shown a row")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--format", o->format, "Format of the labels")->check(CLI::IsMember({"csv", "jsonl", "npy"}))->capture_default_str();
+  command->add_option("--scores", o->scores, "Write the share of every class for every row: npy float16 [rows, classes]");
   command->add_option("--report", o->report, "Write a page (HTML, one file) that shows counts, trust, and rows to look at");
   command->add_option("--images", o->images, "Folder in which the ids are image files, for the thumbnails of --report");
   add_common(*command, o->common);

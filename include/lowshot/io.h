@@ -84,14 +84,14 @@ class RowWriter {
   std::unique_ptr<State> state_;
 };
 
-/// A float32 npy of any shape, written as a matrix of product(shape[..-1]) rows by blocks of columns: what slices of
+/// A float32 npy (or float16, converted on the way) of any shape, written as a matrix of product(shape[..-1]) rows by blocks of columns: what slices of
 /// classes arrive as. Under its final name once `commit` has been called.
 class NpyTileWriter {
  public:
-  NpyTileWriter(const fs::path& path, const std::vector<std::uint64_t>& shape);
+  NpyTileWriter(const fs::path& path, const std::vector<std::uint64_t>& shape, bool half = false);
   ~NpyTileWriter();
   NpyTileWriter(NpyTileWriter&&) noexcept;
-  /// Rows first_row .. first_row + values.rows() - 1, columns first_col .. first_col + values.cols() - 1.
+  /// What is never written is 0. Rows first_row .. first_row + values.rows() - 1, columns first_col .. first_col + values.cols() - 1.
   void write(std::uint64_t first_row, std::uint64_t first_col, MatrixView<const float> values);
   void commit();
 

@@ -113,10 +113,10 @@ struct LabelResult {
   HoldOut hold_out;
 };
 
-/// Labels every node of a graph from the labels of a few (class, or -1). With `score_sink` the scores of all nodes are
-/// handed over as well, by slices of classes. Deterministic. Memory: label_nodes_memory.
+/// Labels every node of a graph from the labels of a few (class, or -1). With `share_sink` the shares of all classes
+/// are handed over as well, nodes x slice by slice of classes (a second diffusion: a share needs the row's sum first). Deterministic. Memory: label_nodes_memory.
 LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                        std::uint32_t classes, const LabelOptions& options, const ScoreSink& score_sink = {});
+                        std::uint32_t classes, const LabelOptions& options, const ScoreSink& share_sink = {});
 std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options);
 
 }  // namespace lowshot

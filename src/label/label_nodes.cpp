@@ -139,7 +139,7 @@ std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint32_t classes, con
 }
 
 LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                        std::uint32_t classes, const LabelOptions& options, const ScoreSink& score_sink) {
+                        std::uint32_t classes, const LabelOptions& options, const ScoreSink& share_sink) {
   const std::size_t n = graph.nodes();
   if (std::none_of(labels.begin(), labels.end(), [](std::int32_t c) { return c >= 0; }))
     throw Error(ErrorKind::input, "no row has a label", "", "give at least one label a class");
@@ -176,13 +176,24 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
     DiffusionOptions diffusion{.iterations = summary.iterations};
     diffusion.read_from = summary.iterations;
     diffuse(context, graph, labels, classes, every, diffusion,
-            [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
+            [&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
               top.offer(first, scores, context.thread_count());
 #pragma omp parallel for num_threads(context.thread_count()) schedule(static)
               for (std::size_t i = 0; i < n; ++i)
                 for (const float s : scores.row_span(i)) total[i] += s;
-              if (score_sink) score_sink(t, first, scores);
             });
+    if (share_sink) {
+      Matrix<float> shares;
+      diffuse(context, graph, labels, classes, every, diffusion,
+              [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
+                if (shares.cols() < scores.cols()) shares = Matrix<float>(n, scores.cols());
+                const MatrixView<float> view(shares.data(), n, scores.cols());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+                for (std::size_t i = 0; i < n; ++i)
+                  for (std::size_t c = 0; c < scores.cols(); ++c) view(i, c) = total[i] > 0 ? scores(i, c) / total[i] : 0;
+                share_sink(t, first, view);
+              });
+    }
   }
   result.classes = Matrix<std::int32_t>(n, options.top);
   result.confidences = Matrix<float>(n, options.top);
