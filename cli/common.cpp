@@ -81,8 +81,20 @@ void add_common(CLI::App& command, CommonOptions& options) {
   command.add_flag("-v,--verbose", options.verbose, "Also print the time and memory of every phase")->excludes(quiet)->group("Run");
 }
 
+void require_writable(const std::filesystem::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (path.filename().empty())
+    throw Error(ErrorKind::usage, "a file name is expected and a folder is named", path.string());
+  if (!fs::is_directory(folder))
+    throw Error(ErrorKind::resources, "the folder of the result does not exist", folder.string(), "make it first");
+  if (fs::is_directory(path)) throw Error(ErrorKind::resources, "a folder has the name of the result", path.string());
+  if (access(folder.c_str(), W_OK) != 0)
+    throw Error(ErrorKind::resources, "the folder of the result cannot be written", folder.string());
+}
+
 Context make_context(const CommonOptions& options) {
   Context context;
+  if (!options.json.empty()) require_writable(options.json);
   context.threads = options.threads;
   context.isa = parse_isa(options.isa);
   if (!options.memory.empty()) context.memory_limit = parse_bytes(options.memory);

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -24,7 +25,10 @@ struct CommonOptions {
 /// Adds --threads, --memory, --json, --isa, --dry-run, --quiet and --verbose to a command that computes.
 void add_common(CLI::App& command, CommonOptions& options);
 
-/// A context with log and progress on stderr: progress only when stderr is a terminal.
+/// Before long work: throws Error (resources) unless `path` can be made in its folder.
+void require_writable(const std::filesystem::path& path);
+
+/// A context with log and progress on stderr: progress only when stderr is a terminal. Looks whether --json can be written.
 Context make_context(const CommonOptions& options);
 
 /// "1,2,5", "1-5", "1-3,8" -> the numbers in the order given. Error (usage) naming `option` otherwise.

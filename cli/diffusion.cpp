@@ -100,6 +100,9 @@ void execute(const Options& o) {
     return print_plan(text, o.common);
   }
 
+  for (const std::string& file : {o.outputs.scores.string(), o.outputs.label_matrix_pattern, o.predictions})
+    if (!file.empty()) require_writable(file);
+  plan(e, *std::max_element(nlabeled.begin(), nlabeled.end()));  // refuses more labels than there are images
   const StaticPart part = prepare(context, e);
   std::vector<RunResult> runs;
   for (const std::uint32_t labels : nlabeled)

@@ -1,8 +1,6 @@
 #include "inputs.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <cstdlib>
 #include <map>
@@ -61,17 +59,6 @@ Origin RowInput::origin() const {
 void add_row_options(CLI::App& command, RowInput& input, const std::string& dim_option) {
   command.add_option("--rows", input.rows, "Rows A:B of the input: A to B-1, counted from 0 through all files");
   command.add_option(dim_option, input.dim, "Columns of files without header (.raw and other endings)")->check(CLI::Range(1, 1 << 24));
-}
-
-void require_writable(const std::filesystem::path& path) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (path.filename().empty())
-    throw Error(ErrorKind::usage, "a file name is expected and a folder is named", path.string());
-  if (!fs::is_directory(folder))
-    throw Error(ErrorKind::resources, "the folder of the result does not exist", folder.string(), "make it first");
-  if (fs::is_directory(path)) throw Error(ErrorKind::resources, "a folder has the name of the result", path.string());
-  if (access(folder.c_str(), W_OK) != 0)
-    throw Error(ErrorKind::resources, "the folder of the result cannot be written", folder.string());
 }
 
 bool is_npy(const std::filesystem::path& path) { return path.extension() == ".npy"; }

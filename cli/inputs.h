@@ -26,9 +26,6 @@ struct RowInput {
 /// Adds --rows and the option `dim_option` (--dim where that name is free, else --raw-dim).
 void add_row_options(CLI::App& command, RowInput& input, const std::string& dim_option);
 
-/// Before long work: throws Error (resources) unless `path` can be made in its folder.
-void require_writable(const std::filesystem::path& path);
-
 /// Whether `path` ends in .npy (RowWriter's and write_knn's other format is raw).
 bool is_npy(const std::filesystem::path& path);
 

@@ -36,6 +36,7 @@ endif()
 # The runtime is linked statically and loads the driver on first use: the program starts on machines without a GPU.
 target_sources(lowshot_core PRIVATE $<TARGET_OBJECTS:lowshot_cuda>)
 target_link_libraries(lowshot_core PUBLIC CUDA::cudart_static)
+list(JOIN CMAKE_CUDA_ARCHITECTURES " " LOWSHOT_CUDA_ARCHITECTURES)
 target_compile_definitions(lowshot_core PUBLIC LOWSHOT_WITH_CUDA
-                           PRIVATE LOWSHOT_CUDA_ARCHITECTURES="${CMAKE_CUDA_ARCHITECTURES}")
-message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
+                           PRIVATE LOWSHOT_CUDA_ARCHITECTURES="${LOWSHOT_CUDA_ARCHITECTURES}")
+message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION} for ${LOWSHOT_CUDA_ARCHITECTURES}")

@@ -66,7 +66,8 @@ struct StaticPart {
 /// Throws Error for bad input, and before any heavy work when the plan exceeds context.memory_limit.
 StaticPart prepare(Context& context, const ExperimentOptions& options);
 
-/// The plan of `prepare` and `run` from the headers of the files alone, and in words what would be read and made.
+/// The plan of `prepare` and `run` from the headers and labels of the files alone, and in words what would be read and
+/// made. Throws Error (input) when a novel class has fewer than `most_labelled` images.
 struct ExperimentPlan {
   MemoryPlan memory;
   std::uint64_t nodes = 0, test_rows = 0;

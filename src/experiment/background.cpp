@@ -76,8 +76,8 @@ Origin origin_of_rows(const DataDirectory& directory, const ChosenPca& pca) {
 
 fs::path background_prefix(const ExperimentOptions& options, const std::string& pca_name, std::uint64_t rows) {
   fs::path prefix = DataDirectory::knn_prefix(rows);
-  if (!own_pca(options)) prefix += "_" + pca_name;
-  if (!options.background.empty()) prefix += "_" + options.background.front().stem().string();
+  if (!own_pca(options)) prefix += fmt::format("_{}", pca_name);
+  if (!options.background.empty()) prefix += fmt::format("_{}", options.background.front().stem().string());
   return prefix;
 }
 

@@ -131,6 +131,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   StaticPart sizes;
   sizes.background = background.source ? background.source->rows() : 0;
   sizes.classes = std::move(in.classes);
+  make_split(sizes.classes, most_labelled, 0);  // refuses more labels than a class has images, before any work
   place_train_rows(sizes, in.train->rows());
   const std::uint64_t novel_classes =
       static_cast<std::uint64_t>(std::count(sizes.classes.is_novel.begin(), sizes.classes.is_novel.end(), true));
