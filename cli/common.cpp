@@ -28,7 +28,7 @@ class ProgressLine {
     const double rate = seconds > 0 ? static_cast<double>(p.done) / seconds : 0;
     const double left = rate > 0 ? static_cast<double>(p.total - p.done) / rate : 0;
     fmt::print(stderr, "\r\033[K{}: {} of {} {}, {:.3g} {}/s, {} left", p.phase, p.done, p.total, p.unit, rate, p.unit,
-               duration(left));
+               format_duration(left));
     open_ = true;
     if (p.done == p.total) clear();
     std::fflush(stderr);
@@ -39,11 +39,6 @@ class ProgressLine {
   }
 
  private:
-  static std::string duration(double seconds) {
-    const auto s = static_cast<std::uint64_t>(seconds + 0.5);
-    return s < 60 ? fmt::format("{} s", s) : s < 3600 ? fmt::format("{}:{:02} min", s / 60, s % 60)
-                                                      : fmt::format("{}:{:02} h", s / 3600, s % 3600 / 60);
-  }
   std::string phase_;
   std::uint64_t done_ = 0;
   bool open_ = false;
@@ -67,6 +62,12 @@ std::uint32_t parse_number(std::string_view text, std::string_view whole, const 
 }
 
 }  // namespace
+
+std::string format_duration(double seconds) {
+  const auto s = static_cast<std::uint64_t>(seconds + 0.5);
+  return s < 60 ? fmt::format("{} s", s) : s < 3600 ? fmt::format("{}:{:02} min", s / 60, s % 60)
+                                                    : fmt::format("{}:{:02} h", s / 3600, s % 3600 / 60);
+}
 
 void add_common(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads, "Threads; 0 = all cores")->check(CLI::Range(0, 4096))->group("Run");

@@ -34,6 +34,8 @@ Context make_context(const CommonOptions& options);
 /// "1,2,5", "1-5", "1-3,8" -> the numbers in the order given. Error (usage) naming `option` otherwise.
 std::vector<std::uint32_t> parse_list(const std::string& text, const std::string& option);
 
+std::string format_duration(double seconds);  ///< "45 s", "2:05 min", "3:20 h"
+
 /// Adds version, device, seconds (per phase) and peak_rss_bytes to `result`, as every --json has them.
 void add_run_facts(Json& result, const Context& context);
 /// Writes `result` to options.json, if that was given.

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common.h"
+#include "label/build_time.h"
 #include "label/kept_graph.h"
 #include "label/output.h"
 #include "lowshot/error.h"
@@ -178,6 +179,9 @@ void execute(const Options& given) {
                   fmt::format("the exact {}-nearest-neighbour graph is built, or taken from {}", stored_k(o.label.k), keep_options(o).work.string()),
                   fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
     for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    const double seconds = estimate_build_seconds(context, job.collection, keep_options(o));
+    text.steps.push_back(fmt::format("building the graph takes about {} on this machine (if none is kept){}", format_duration(seconds),
+                                     seconds > 600 ? "; fewer dimensions shorten it in proportion: lowshot pca train --dim 128, pca apply" : ""));
     return print_plan(text, o.common);
   }
   memory.require(context.memory_limit, "raise --memory, or reduce the descriptors with `lowshot pca apply`");
