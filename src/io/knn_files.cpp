@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <limits>
 
 #include "io/input_file.h"
@@ -159,7 +158,7 @@ KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, in
     }
   });
   for_each_row<float>(similarities, rows, files.stored_k, k, [&](std::uint64_t row, const float* values) {
-    std::memcpy(table.similarities.row(row), values, k * sizeof(float));
+    std::copy_n(values, k, table.similarities.row(row));
   });
   tidy(table, threads);
   return table;

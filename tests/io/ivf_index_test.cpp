@@ -55,7 +55,7 @@ struct Parts {
     result += sparse ? "sprs" : "full";
     result += raw(static_cast<std::uint64_t>(sizes.size())) + raw(sizes.data(), sizes.size());
     for (const auto& list : ids) {
-      for (const std::int64_t id : list) result += raw(static_cast<float>(id)) + raw(static_cast<float>(10 * id));
+      for (const std::int64_t id : list) result += raw(static_cast<float>(id)) + raw(10.0f * static_cast<float>(id));
       for (const std::int64_t id : list) result += raw(id);
     }
     return result;
