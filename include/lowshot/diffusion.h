@@ -33,7 +33,7 @@ using ScoreSink = std::function<void(std::uint32_t t, std::uint32_t first_class,
 
 /// Diffuses one-hot labels over the graph and reads out the scores of query rows after every iteration.
 /// `labels`: one a node, class 0 .. classes-1 or -1. `queries`: m x k node ids, the neighbours of each query row
-/// (no_node is skipped); queries are never nodes.
+/// (no_node is skipped, an id that stands twice counts twice); queries are never nodes.
 /// Stored is U_t = W^t L_0, the column normalisation is applied at read-out (L_t = U_t diag(1' U_t)^-1), its factors
 /// come from vectors: 1' U_t = r_t' L_0, r_{t+1} = W' r_t, in float64.
 /// Deterministic; the result does not depend on threads, slice or pruning (tests: bit-identical).
@@ -44,11 +44,12 @@ void diffuse(Context& context, const GraphView& graph, std::span<const std::int3
 void diffuse_all_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                        std::uint32_t classes, const DiffusionOptions& options, const ScoreSink& sink);
 
-/// Bytes that `diffuse` allocates at its peak beside its arguments.
+/// Bytes that `diffuse` allocates at its peak beside its arguments; an estimate where steps are sparse, because their
+/// entries depend on the graph.
 std::uint64_t diffuse_memory(std::uint64_t nodes, std::uint64_t queries, std::uint32_t classes,
                              const DiffusionOptions& options);
 
-/// 1' U_t for t = 0 .. iterations: (iterations + 1) x classes, float64.
+/// 1' U_t for t = 0 .. iterations: (iterations + 1) x classes, float64. Throws Error (input) as `diffuse` does.
 Matrix<double> column_sums(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                            std::uint32_t classes, std::uint32_t iterations);
 

@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "diffusion/labels.h"
 #include "diffusion/reach.h"
@@ -28,9 +28,13 @@ using diffusion::SparseScores;
 using diffusion::StepTask;
 
 constexpr std::uint32_t largest_slice = 64;  // four cache lines a gathered row; wider slices fall out of L2
-// One addition into a sparse row costs as much as this many classes of a dense row: 2.0 ns against 0.16 ns a class,
-// measured on two Zen 4 cores at 75,000 nodes.
-constexpr std::uint64_t sparse_cost = 12;
+// What a sparse step costs, counted in classes of a dense row (0.11 ns each): about 20 an edge (it is looked at, mostly in
+// vain) and 60 an addition (branches guessed wrong, entries written twice). Least CPU times of one Zen 4 thread, 75,000
+// nodes, 49 edges a row: first steps (0.01 and 0.13 additions an edge) take 8 and 12 ms, second ones 36 and 105 ms (0.6
+// and 5.8) where 50 classes dense take 25; of 1000 classes 48 and 303 ms (0.6 and 7.1), a third 342 ms (18.6), dense 480.
+constexpr std::uint64_t sparse_edge_cost = 20, sparse_addition_cost = 60;
+// Entries of a row after the last step that is done sparsely, for the memory estimate: 5 to 140 were met.
+constexpr std::uint32_t sparse_entries = 140;
 constexpr std::size_t step_chunk = 256;  // rows a thread takes at a time
 
 // Consecutive classes that go through the steps together, padded to whole cache lines.
@@ -96,13 +100,12 @@ void read_out(int threads, const SparseScores& u, const Slice& slice, MatrixView
     float sum[largest_slice] = {};
     for (const NodeId j : queries.row_span(q))
       if (j != no_node)
-        for (const auto& [cls, score] : u.row(j))
-          if (cls - slice.first < slice.count) sum[cls - slice.first] += score;
+        for (const auto& [cls, score] : u.row(j, slice.first, slice.count)) sum[cls - slice.first] += score;
     for (std::uint32_t c = 0; c < slice.count; ++c) scores(q, c) = sum[c] * scale[slice.first + c];
   }
 }
 
-// U <- D^-1 B U for the rows of one step. An empty list means all rows.
+// U <- D^-1 B U for the rows of one step. No list means all rows.
 void dense_step(Context& context, const StepTask& task, const std::vector<std::uint32_t>* rows) {
   const auto kernel = diffusion::step_kernel(context.isa);
   const std::uint32_t* list = rows != nullptr ? rows->data() : nullptr;
@@ -117,29 +120,38 @@ StepTask make_task(const GraphView& graph, const Matrix<float>& from, Matrix<flo
           from.data(),          to.data(),               width};
 }
 
-// The rows of every step 0 .. T; an absent list means all rows.
-struct StepRows {
-  std::vector<std::vector<std::uint32_t>> lists;
-  std::vector<bool> all;
+// Which rows step t works on. Listed anew for every step and slice, which costs 0.1 ms where a step costs 30; keeping
+// the lists of all steps would cost 4 bytes a node and step.
+class StepRows {
+ public:
+  StepRows(int threads, const GraphView& graph, std::span<const std::int32_t> labels, MatrixView<const NodeId> queries,
+           const DiffusionOptions& options)
+      : last_(options.iterations), automatic_(options.pruning == Pruning::automatic) {
+    std::vector<bool> labelled(graph.nodes()), read(graph.nodes());
+    for (std::size_t i = 0; i < labels.size(); ++i) labelled[i] = labels[i] >= 0;
+    for (std::size_t e = 0; e < queries.size(); ++e)
+      if (queries.data()[e] != no_node) read[queries.data()[e]] = true;
+    from_labels_ = diffusion::hops_from(threads, graph, labelled, last_);
+    from_readout_ = diffusion::hops_from(threads, graph, read, last_);
+  }
 
-  const std::vector<std::uint32_t>* of(std::uint32_t t) const { return all[t] ? nullptr : &lists[t]; }
+  std::vector<std::uint32_t> list(std::uint32_t t) const {
+    return diffusion::rows_of_step(from_labels_, from_readout_, t, last_);
+  }
+  /// A list of nearly all rows only costs: walking all of them in order is as quick.
+  bool is_worth_while(const std::vector<std::uint32_t>& rows) const {
+    return !automatic_ || rows.size() <= from_labels_.size() / 20 * 19;
+  }
+
+ private:
+  std::uint32_t last_;
+  bool automatic_;
+  diffusion::Hops from_labels_, from_readout_;
 };
 
-StepRows plan_rows(int threads, const GraphView& graph, std::span<const std::int32_t> labels,
-                   MatrixView<const NodeId> queries, const DiffusionOptions& options) {
-  std::vector<bool> labelled(graph.nodes()), read(graph.nodes());
-  for (std::size_t i = 0; i < labels.size(); ++i) labelled[i] = labels[i] >= 0;
-  for (std::size_t e = 0; e < queries.size(); ++e)
-    if (queries.data()[e] != no_node) read[queries.data()[e]] = true;
-  const diffusion::Hops from_labels = diffusion::hops_from(threads, graph, labelled, options.iterations);
-  const diffusion::Hops from_readout = diffusion::hops_from(threads, graph, read, options.iterations);
-  StepRows rows;
-  for (std::uint32_t t = 0; t <= options.iterations; ++t) {
-    rows.lists.push_back(diffusion::rows_of_step(from_labels, from_readout, t, options.iterations));
-    // A list of nearly all rows only costs: walking all of them in order is as quick.
-    rows.all.push_back(options.pruning == Pruning::automatic && rows.lists[t].size() > graph.nodes() / 20 * 19);
-  }
-  return rows;
+bool sparse_step_pays(const GraphView& graph, const SparseScores& u, std::uint32_t classes) {
+  return graph.edges() * sparse_edge_cost + diffusion::step_work(graph, u) * sparse_addition_cost <
+         graph.edges() * classes;
 }
 
 }  // namespace
@@ -151,9 +163,10 @@ std::uint64_t diffuse_memory(std::uint64_t nodes, std::uint64_t queries, std::ui
   const std::uint64_t scores = queries * widest.count * sizeof(float);
   const std::uint64_t sums = 2 * nodes * sizeof(double);
   if (options.pruning == Pruning::off) return dense + scores + sums;
-  // Row lists, hops, and sparse rows: they are left for dense ones as soon as sparse_cost entries a row cost more.
-  const std::uint64_t lists = nodes * (2 * sizeof(std::uint16_t) + (options.iterations + 1) * sizeof(std::uint32_t));
-  const std::uint64_t sparse = 2 * nodes * (sizeof(std::uint64_t) + classes / sparse_cost * sizeof(diffusion::ClassScore));
+  // Row lists and hops; sparse rows, of which old, new and the pieces of the new exist together.
+  const std::uint64_t lists = nodes * (2 * sizeof(std::uint16_t) + sizeof(std::uint32_t));
+  const std::uint64_t sparse =
+      nodes * (2 * sizeof(std::uint64_t) + 2 * std::min(classes, sparse_entries) * sizeof(diffusion::ClassScore));
   return dense + scores + sums + lists + sparse;
 }
 
@@ -175,14 +188,13 @@ void diffuse(Context& context, const GraphView& graph, std::span<const std::int3
   // Sparse steps, all classes at once: t = 0 .. dense_from.
   SparseScores sparse = diffusion::one_hot(labels);
   const bool prune = options.pruning != Pruning::off;
-  StepRows rows;
-  if (prune) rows = plan_rows(threads, graph, labels, queries, options);
+  std::optional<StepRows> rows;
+  if (prune) rows.emplace(threads, graph, labels, queries, options);
   std::uint32_t dense_from = 0;
   for (const Slice& slice : slices) emit(0, slice, sparse);
-  std::vector<std::uint32_t> every;
-  while (prune && dense_from < last && diffusion::step_work(graph, sparse) * sparse_cost < graph.edges() * classes) {
+  while (prune && dense_from < last && sparse_step_pays(graph, sparse, classes)) {
     ++dense_from;
-    sparse = diffusion::sparse_step(threads, graph, sparse, classes, rows.lists[dense_from]);
+    sparse = diffusion::sparse_step(threads, graph, sparse, classes, rows->list(dense_from));
     for (const Slice& slice : slices) emit(dense_from, slice, sparse);
   }
   if (dense_from == last) return;
@@ -194,9 +206,12 @@ void diffuse(Context& context, const GraphView& graph, std::span<const std::int3
   for (const Slice& slice : slices) {
     diffusion::expand(threads, sparse, slice.first, {from.data(), graph.nodes(), slice.width});
     // Rows that a step skips must read as zero: no label has reached them.
-    if (prune) std::memset(to.data(), 0, graph.nodes() * slice.width * sizeof(float));
+    if (prune) std::fill_n(to.data(), graph.nodes() * slice.width, 0.0f);
     for (std::uint32_t t = dense_from + 1; t <= last; ++t) {
-      dense_step(context, make_task(graph, from, to, slice.width), prune ? rows.of(t) : nullptr);
+      std::vector<std::uint32_t> list;
+      if (prune) list = rows->list(t);
+      const bool some = prune && rows->is_worth_while(list);
+      dense_step(context, make_task(graph, from, to, slice.width), some ? &list : nullptr);
       std::swap(from, to);
       emit(t, slice, from.data());
       context.report("diffusion", ++done, slices.size() * (last - dense_from), "steps");

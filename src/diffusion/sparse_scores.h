@@ -1,6 +1,7 @@
 #pragma once
 // U_t while it is sparse: after one step a row holds one to three classes, whatever the number of classes.
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -15,13 +16,20 @@ struct ClassScore {
   float score;
 };
 
-/// Row i holds entries offsets[i] .. offsets[i+1]-1, each class at most once, in no particular order, scores positive.
+/// Row i holds entries offsets[i] .. offsets[i+1]-1, classes rising, scores positive.
 struct SparseScores {
   std::vector<std::uint64_t> offsets;
   std::vector<ClassScore> entries;
 
   std::span<const ClassScore> row(std::size_t i) const {
     return std::span(entries).subspan(offsets[i], offsets[i + 1] - offsets[i]);
+  }
+  /// Those of row i that belong to classes first .. first + count - 1.
+  std::span<const ClassScore> row(std::size_t i, std::uint32_t first, std::uint32_t count) const {
+    const auto below = [](const ClassScore& s, std::uint64_t cls) { return s.cls < cls; };
+    const std::span<const ClassScore> all = row(i);
+    const auto begin = std::lower_bound(all.begin(), all.end(), std::uint64_t{first}, below);
+    return {begin, std::lower_bound(begin, all.end(), std::uint64_t{first} + count, below)};
   }
 };
 

@@ -1,7 +1,7 @@
 // B = A + A^T from a k-NN table (paper, section 3.1: "we symmetrise"), as compressed rows without weights.
 //
 //   1. column counts of A (how many lists name node j), prefix sums
-//   2. A^T by atomic appends, then each of its rows sorted: the result does not depend on the order of appends
+//   2. A^T by atomic appends, then each of its rows sorted, repeats dropped: the order of appends does not matter
 //   3. row i of B = merge of sorted row i of A and row i of A^T; an id in both is mutual and gets weight 2
 #include <fmt/format.h>
 
@@ -43,7 +43,7 @@ void merge(const std::vector<NodeId>& out, std::span<const NodeId> in, const Vis
 
 std::uint64_t symmetrise_memory(std::uint64_t rows, std::uint64_t k) {
   const std::uint64_t transposed = rows * k * sizeof(NodeId), both = 2 * transposed;
-  return transposed + both + rows * (2 * sizeof(std::uint64_t) + sizeof(float)) + rows * sizeof(std::uint32_t);
+  return transposed + both + rows * (3 * sizeof(std::uint64_t) + sizeof(float));
 }
 
 Graph symmetrise(Context& context, const KnnTable& table, std::uint32_t columns) {
@@ -55,42 +55,39 @@ Graph symmetrise(Context& context, const KnnTable& table, std::uint32_t columns)
       throw Error(ErrorKind::input, fmt::format("neighbour {} of row {} is not one of the {} rows", table.ids.data()[e],
                                                 e / table.k(), n));
 
-  // 1. in-degrees
-  std::vector<std::uint32_t> in_count(n, 0);
-#pragma omp parallel num_threads(threads)
-  {
-    std::vector<NodeId> edges;
-#pragma omp for schedule(static)
-    for (std::size_t i = 0; i < n; ++i) {
-      out_edges(table, k, i, edges);
-      for (const NodeId j : edges) std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed);
-    }
-  }
+  // 1. in-degrees, repeats included: row i of A is sorted only where it must be, in 3
+  std::vector<std::uint64_t> in_count(n, 0);  // with repeats a hostile table passes 2^32
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t i = 0; i < n; ++i)
+    for (const NodeId j : table.ids.view().row_span(i))
+      if (j != no_node) std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed);
   std::vector<std::uint64_t> in_offsets(n + 1, 0);
   for (std::size_t i = 0; i < n; ++i) in_offsets[i + 1] = in_offsets[i] + in_count[i];
 
-  // 2. A^T
+  // 2. A^T: its row i is in[in_offsets[i]] and the in_count[i] - 1 ids after it
   std::vector<NodeId> in(in_offsets[n]);
   std::fill(in_count.begin(), in_count.end(), 0);
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<NodeId> edges;
-#pragma omp for schedule(static)
-    for (std::size_t i = 0; i < n; ++i) {
-      out_edges(table, k, i, edges);
-      for (const NodeId j : edges)
-        in[in_offsets[j] + std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed)] = static_cast<NodeId>(i);
-    }
 #pragma omp for schedule(static)
     for (std::size_t i = 0; i < n; ++i)
-      std::sort(in.data() + in_offsets[i], in.data() + in_offsets[i + 1]);
+      for (const NodeId j : table.ids.view().row_span(i))
+        if (j != no_node)
+          in[in_offsets[j] + std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed)] = static_cast<NodeId>(i);
+#pragma omp for schedule(static)
+    for (std::size_t i = 0; i < n; ++i) {
+      NodeId* begin = in.data() + in_offsets[i];
+      NodeId* end = begin + in_count[i];
+      std::sort(begin, end);
+      in_count[i] = static_cast<std::uint64_t>(std::unique(begin, end) - begin);
+    }
   }
 
   // 3. B, counted, then written
   Graph graph;
   graph.offsets.assign(n + 1, 0);
   graph.inverse_degree.assign(n, 0);
-  const auto in_row = [&](std::size_t i) { return std::span(in).subspan(in_offsets[i], in_offsets[i + 1] - in_offsets[i]); };
+  const auto in_row = [&](std::size_t i) { return std::span(in).subspan(in_offsets[i], in_count[i]); };
 #pragma omp parallel num_threads(threads)
   {
     std::vector<NodeId> edges;

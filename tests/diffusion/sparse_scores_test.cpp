@@ -76,7 +76,8 @@ TEST(SparseStep, IsTheProductForTheRowsAskedFor) {
         const bool asked = i % 7 != 3;
         std::set<std::uint32_t> seen;
         for (const ClassScore& s : u.row(i)) {
-          ASSERT_TRUE(seen.insert(s.cls).second) << "class " << s.cls << " twice in row " << i;
+          ASSERT_TRUE(seen.empty() || *seen.rbegin() < s.cls) << "classes of row " << i << " do not rise";
+          seen.insert(s.cls);
           ASSERT_GT(s.score, 0);
           // At most 40 additions of positive numbers a row and step, each rounded to 2^-24.
           const double expected = next[i][s.cls] / degree[i];
@@ -110,6 +111,47 @@ TEST(SparseStep, OfNoRowsIsEmpty) {
   const SparseScores u = sparse_step(2, made.graph.view(), one_hot(made.labels), classes, {});
   EXPECT_TRUE(u.entries.empty());
   EXPECT_EQ(u.offsets.size(), nodes + 1);
+}
+
+TEST(SparseScores, RowOfASlice) {
+  const SparseScores u{{0, 4}, {{3, 1}, {16, 2}, {31, 3}, {0xffffffff, 4}}};
+  const auto classes_of = [&](std::uint32_t first, std::uint32_t count) {
+    std::vector<std::uint32_t> result;
+    for (const ClassScore& s : u.row(0, first, count)) result.push_back(s.cls);
+    return result;
+  };
+  using List = std::vector<std::uint32_t>;
+  EXPECT_EQ(classes_of(0, 3), List{});
+  EXPECT_EQ(classes_of(0, 4), List{3});
+  EXPECT_EQ(classes_of(3, 14), (List{3, 16}));
+  EXPECT_EQ(classes_of(4, 12), List{});
+  EXPECT_EQ(classes_of(16, 16), (List{16, 31}));
+  EXPECT_EQ(classes_of(17, 0xffffffff), (List{31, 0xffffffff}));
+}
+
+// Many classes, few of them in a row: blocks of classes that nothing touched stay out.
+TEST(SparseStep, OfThousandsOfClasses) {
+  const oracle::Lists lists = oracle::clustered_lists(90, 4, 8);
+  Context context;
+  const Graph graph = symmetrise(context, oracle::table_of(lists, 4));
+  std::vector<std::int32_t> labels(90);
+  for (std::size_t i = 0; i < 90; ++i) labels[i] = static_cast<std::int32_t>(i * 37);
+  std::vector<std::uint32_t> rows(90);
+  for (std::uint32_t i = 0; i < 90; ++i) rows[i] = i;
+  const SparseScores u = sparse_step(2, graph.view(), one_hot(labels), 90 * 37, rows);
+  const oracle::Dense w = oracle::transition(oracle::symmetric(oracle::adjacency(lists)));
+  for (std::size_t i = 0; i < 90; ++i) {
+    std::size_t entries = 0;
+    for (std::size_t j = 0; j < 90; ++j) {
+      entries += w(i, j) != 0;
+      const auto found = u.row(i, static_cast<std::uint32_t>(j * 37), 37);
+      ASSERT_EQ(found.size(), w(i, j) != 0 ? 1u : 0u);
+      if (!found.empty()) {
+        EXPECT_FLOAT_EQ(found[0].score, static_cast<float>(w(i, j)));
+      }
+    }
+    EXPECT_EQ(u.row(i).size(), entries);
+  }
 }
 
 TEST(Expand, WritesASliceOfClassesAndZerosElsewhere) {

@@ -55,6 +55,8 @@ struct MadeUpTile {
       col_bound.push_back(j < cols ? uniform(random) : 0);
       col_threshold.push_back(j < cols ? spread * (uniform(random) - 0.5f) + 2 : infinity);
     }
+    // Some thresholds are exactly reached.
+    for (std::uint32_t j = 0; j < cols; j += 3) col_threshold[j] = upper(0, j);
     // Panel p: for each group of 4 dimensions, 16 columns of 4 codes.
     panels.assign(std::size_t{padded} * dim, static_cast<std::uint8_t>(backend.offset));
     for (std::uint32_t j = 0; j < cols; ++j)
@@ -78,14 +80,17 @@ struct MadeUpTile {
             dim};
   }
 
+  float upper(std::uint32_t i, std::uint32_t j) const {
+    std::int32_t dot = 0;
+    for (std::uint32_t c = 0; c < dim; ++c) dot += row_codes[i * dim + c] * col_codes[j * dim + c];
+    return std::fma(static_cast<float>(dot) * col_scale[j], row_scale[i], col_bound[j] + row_bound[i]);
+  }
+
   std::set<std::uint32_t> expected() const {
     std::set<std::uint32_t> pairs;
     for (std::uint32_t i = 0; i < rows; ++i)
       for (std::uint32_t j = 0; j < cols; ++j) {
-        std::int32_t dot = 0;
-        for (std::uint32_t c = 0; c < dim; ++c) dot += row_codes[i * dim + c] * col_codes[j * dim + c];
-        const float upper = std::fma(static_cast<float>(dot) * col_scale[j], row_scale[i], col_bound[j] + row_bound[i]);
-        if (upper >= std::min(row_threshold[i], col_threshold[j])) pairs.insert(i << 16 | j);
+        if (upper(i, j) >= std::min(row_threshold[i], col_threshold[j])) pairs.insert(i << 16 | j);
       }
     return pairs;
   }
