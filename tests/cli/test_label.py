@@ -6,7 +6,9 @@ import os
 import re
 import shlex
 import shutil
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import h5py
@@ -271,6 +273,17 @@ def test_documentation_is_run(lowshot, tmp_path):
         assert ("(built)" if i == 0 else "(kept)") in done.stderr
 
 
+def first_pixel(png):
+    """Red, green, blue of the upper left pixel: its bytes are stored as they are whatever the row's filter."""
+    data, at = b"", 8
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at:at + 8])
+        if kind == b"IDAT":
+            data += png[at + 8:at + 8 + length]
+        at += 12 + length
+    return tuple(zlib.decompress(data)[1:4])
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_in_a_browser(lowshot, full_data, tmp_path, scheme):
@@ -287,4 +300,7 @@ def test_page_in_a_browser(lowshot, full_data, tmp_path, scheme):
     subprocess.run(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", *flags,
                     f"--screenshot={tmp_path / 'page.png'}", "--window-size=1100,1600", f"file://{tmp_path / 'out.html'}"],
                    check=True, capture_output=True, timeout=120)
-    assert (tmp_path / "page.png").stat().st_size > 20000
+    png = (tmp_path / "page.png").read_bytes()
+    assert len(png) > 20000
+    corner = first_pixel(png)
+    assert max(corner) < 64 if scheme == "dark" else min(corner) > 200, corner
