@@ -106,8 +106,16 @@ DerivedFile make_background_rows(Context& context, const DataDirectory& director
 }
 
 DerivedFile build_background_graph(Context& context, const ExperimentOptions& options) {
-  plan_background_graph(options).memory.require(context.memory_limit, "use a smaller --nbg, or raise --memory");
+  const ExperimentPlan plan = plan_background_graph(options);
+  plan.memory.require(context.memory_limit, "use a smaller --nbg, or raise --memory");
   const DataDirectory directory(options.data, options.work);
+  const std::uint64_t count = plan.nodes;
+  const fs::path name = background_prefix(options, pca_name(options.pca), count);
+  const fs::path place = require_place(directory, name);
+  const KnnFiles files = knn_file_names(place, stored_k(options.k), TableFormat::raw);
+  require_own(files.ids);
+  warn_of_namesake(context, directory, knn_file_names(name, files.stored_k, TableFormat::raw).ids);
+
   const std::uint32_t dim = descriptor_dim(directory, options.pca);
   const ChosenPca pca = [&] {
     Phase phase(context, "pca");
@@ -116,14 +124,8 @@ DerivedFile build_background_graph(Context& context, const ExperimentOptions& op
   const LinearMap* map = pca.map ? &*pca.map : nullptr;
   const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
   const Background background = open_background(directory, options, dim, row_dim, &pca);
-  const std::uint64_t count = background.source->rows();
-  const fs::path prefix = background_prefix(options, pca.name, count);
-  const fs::path place = require_place(directory, prefix);
-  const KnnFiles names = knn_file_names(place, stored_k(options.k), TableFormat::raw);
-  require_own(names.ids);
-  DerivedFile file{names.ids, count, names.stored_k, false};
-  warn_of_namesake(context, directory, fs::relative(names.ids, directory.work));
-  if (fs::exists(names.similarities) && state_of_table(names.ids, options, background, pca, count) == OriginState::equal)
+  DerivedFile file{files.ids, count, files.stored_k, false};
+  if (fs::exists(files.similarities) && state_of_table(files.ids, options, background, pca, count) == OriginState::equal)
     return file;
 
   Matrix<float> rows(count, row_dim);

@@ -14,6 +14,16 @@ Origin PcaSource::origin() const {
           {{"dim", std::to_string(options.dim)}, {"seed", std::to_string(options.seed)}, {"rotation", "random"}}};
 }
 
+std::string pca_name(const PcaChoice& choice) {
+  switch (choice.kind) {
+    case PcaChoice::Kind::none: return "none";
+    case PcaChoice::Kind::file: return choice.file.stem().string();
+    case PcaChoice::Kind::directory:
+    case PcaChoice::Kind::dim: return fmt::format("PCAR{}", choice.dim);
+  }
+  return "";
+}
+
 LinearMap train_and_keep(Context& context, const PcaSource& source, const std::optional<fs::path>& place) {
   const auto rows = open_hdf5_rows(source.train_from);
   LinearMap map = train_pca(context, *rows, {.dim = source.dim});
@@ -66,7 +76,7 @@ ChosenPca choose_pca(Context& context, const DataDirectory& directory, const Pca
   if (chosen.map->in() != dim)
     throw Error(ErrorKind::input, fmt::format("the PCA takes {} dimensions and the descriptors have {}", chosen.map->in(), dim),
                 source.stored ? source.stored->string() : "", "use the PCA that belongs to these descriptors, or --pca none");
-  chosen.name = choice.kind == PcaChoice::Kind::file ? choice.file.stem().string() : fmt::format("PCAR{}", source.dim);
+  chosen.name = pca_name(choice);
   return chosen;
 }
 

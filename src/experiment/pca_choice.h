@@ -29,6 +29,9 @@ struct PcaSource {
 };
 PcaSource find_pca(const DataDirectory& directory, const PcaChoice& choice);
 
+/// What the choice is called in logs and in the names of derived files.
+std::string pca_name(const PcaChoice& choice);
+
 /// Trains on source.train_from and keeps the map at `place`.
 LinearMap train_and_keep(Context& context, const PcaSource& source, const std::optional<std::filesystem::path>& place);
 

@@ -160,10 +160,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   else result.steps.push_back(fmt::format("PCA to {} dimensions is trained on {}", pca_dim, pca.train_from.string()));
   if (background.source) {
     result.steps.push_back(fmt::format("{} background rows are read from {}", sizes.background, background.name));
-    const std::string pca_name = no_pca ? "none"
-                                 : options.pca.kind == PcaChoice::Kind::file ? options.pca.file.stem().string()
-                                                                             : fmt::format("PCAR{}", pca.dim);
-    const fs::path prefix = background_prefix(options, pca_name, sizes.background);
+    const fs::path prefix = background_prefix(options, pca_name(options.pca), sizes.background);
     auto stored = find_knn_files(in.directory.root / prefix, options.k);
     if (!stored) stored = find_knn_files(in.directory.work / prefix, options.k);
     result.steps.push_back(stored ? fmt::format("their graph is read from {}", stored->ids.string())

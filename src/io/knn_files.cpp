@@ -127,7 +127,7 @@ std::optional<KnnFiles> find_knn_files(const fs::path& prefix, std::uint32_t k) 
       if (fs::exists(files.similarities, ignored)) best = files;  // ids alone are half a table
     }
   }
-  if (error && error != std::errc::no_such_file_or_directory) {
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
     throw Error(ErrorKind::input, fmt::format("cannot look for k-NN tables: {}", error.message()), directory.string());
   }
   return best;
