@@ -16,7 +16,7 @@ Matrix<double> column_sums(Context& context, const GraphView& graph, std::span<c
     for (std::size_t i = 0; i < n; ++i)
       if (labels[i] >= 0) sums(t, static_cast<std::size_t>(labels[i])) += r[i];
     if (t == iterations) break;
-    // r <- B D^-1 r
+      // r <- B D^-1 r
 #pragma omp parallel num_threads(threads)
     {
 #pragma omp for schedule(static)

@@ -28,10 +28,11 @@ using diffusion::SparseScores;
 using diffusion::StepTask;
 
 constexpr std::uint32_t largest_slice = 64;  // four cache lines a gathered row; wider slices fall out of L2
-// What a sparse step costs, counted in classes of a dense row (0.11 ns each): about 20 an edge (it is looked at, mostly in
-// vain) and 60 an addition (branches guessed wrong, entries written twice). Least CPU times of one Zen 4 thread, 75,000
-// nodes, 49 edges a row: first steps (0.01 and 0.13 additions an edge) take 8 and 12 ms, second ones 36 and 105 ms (0.6
-// and 5.8) where 50 classes dense take 25; of 1000 classes 48 and 303 ms (0.6 and 7.1), a third 342 ms (18.6), dense 480.
+// What a sparse step costs, counted in classes of a dense row (0.11 ns each): about 20 an edge (it is looked at, mostly
+// in vain) and 60 an addition (branches guessed wrong, entries written twice). Least CPU times of one Zen 4 thread,
+// 75,000 nodes, 49 edges a row: first steps (0.01 and 0.13 additions an edge) take 8 and 12 ms, second ones 36 and 105
+// ms (0.6 and 5.8) where 50 classes dense take 25; of 1000 classes 48 and 303 ms (0.6 and 7.1), a third 342 ms (18.6),
+// dense 480.
 constexpr std::uint64_t sparse_edge_cost = 20, sparse_addition_cost = 60;
 // Entries of a row after the last step that is done sparsely, for the memory estimate: 5 to 140 were met.
 constexpr std::uint32_t sparse_entries = 140;
@@ -57,11 +58,12 @@ void require_arguments(const GraphView& graph, std::span<const std::int32_t> lab
                        MatrixView<const NodeId> queries, const DiffusionOptions& options) {
   diffusion::require_labels(graph, labels, classes);
   if (options.iterations >= diffusion::too_far)
-    throw Error(ErrorKind::usage, fmt::format("{} iterations are more than {}", options.iterations, diffusion::too_far - 1));
+    throw Error(ErrorKind::usage,
+                fmt::format("{} iterations are more than {}", options.iterations, diffusion::too_far - 1));
   for (std::size_t e = 0; e < queries.size(); ++e)
     if (queries.data()[e] != no_node && queries.data()[e] >= graph.nodes())
-      throw Error(ErrorKind::input, fmt::format("query {} names node {} of {}", e / queries.cols(), queries.data()[e],
-                                                graph.nodes()));
+      throw Error(ErrorKind::input,
+                  fmt::format("query {} names node {} of {}", e / queries.cols(), queries.data()[e], graph.nodes()));
 }
 
 // diag(1' U_t)^-1; 0 for a class that no node has. All ones where U_t itself is wanted.
@@ -116,8 +118,13 @@ void dense_step(Context& context, const StepTask& task, const std::vector<std::u
 }
 
 StepTask make_task(const GraphView& graph, const Matrix<float>& from, Matrix<float>& to, std::uint32_t width) {
-  return {graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), graph.nodes(),
-          from.data(),          to.data(),               width};
+  return {graph.offsets.data(),
+          graph.neighbours.data(),
+          graph.inverse_degree.data(),
+          graph.nodes(),
+          from.data(),
+          to.data(),
+          width};
 }
 
 // Which rows step t works on. Listed anew for every step and slice, which costs 0.1 ms where a step costs 30; keeping

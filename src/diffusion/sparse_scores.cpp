@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t chunk_rows = 1024;  // rows that one thread turns into one piece of the result
 
 // The sum of one row: a place for every class, and marks of the blocks of 16 places that were written. Asking at every
-// addition whether its class is new cost 1.4 to 1.5 times as much in second steps; and so the classes come out in order.
+// addition whether its class is new cost 1.4 to 1.5 times as much in second steps; and so the classes come out in
+// order.
 class RowSum {
  public:
   explicit RowSum(std::uint32_t classes)

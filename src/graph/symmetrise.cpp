@@ -49,7 +49,8 @@ std::uint64_t symmetrise_memory(std::uint64_t rows, std::uint64_t k) {
 Graph symmetrise(Context& context, const KnnTable& table, std::uint32_t columns) {
   const std::size_t n = table.rows(), k = std::min<std::size_t>(columns, table.k());
   const int threads = context.thread_count();
-  if (n > max_nodes) throw Error(ErrorKind::input, fmt::format("{} nodes are more than the {} a graph can hold", n, max_nodes));
+  if (n > max_nodes)
+    throw Error(ErrorKind::input, fmt::format("{} nodes are more than the {} a graph can hold", n, max_nodes));
   for (std::size_t e = 0; e < table.ids.size(); ++e)
     if (table.ids.data()[e] != no_node && table.ids.data()[e] >= n)
       throw Error(ErrorKind::input, fmt::format("neighbour {} of row {} is not one of the {} rows", table.ids.data()[e],
@@ -73,7 +74,8 @@ Graph symmetrise(Context& context, const KnnTable& table, std::uint32_t columns)
     for (std::size_t i = 0; i < n; ++i)
       for (const NodeId j : table.ids.view().row_span(i))
         if (j != no_node)
-          in[in_offsets[j] + std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed)] = static_cast<NodeId>(i);
+          in[in_offsets[j] + std::atomic_ref(in_count[j]).fetch_add(1, std::memory_order_relaxed)] =
+              static_cast<NodeId>(i);
 #pragma omp for schedule(static)
     for (std::size_t i = 0; i < n; ++i) {
       NodeId* begin = in.data() + in_offsets[i];
