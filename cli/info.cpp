@@ -18,20 +18,26 @@ struct Options {
   std::string data, work, json;
 };
 
-std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, " ")); }
+std::string joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, " "));
+}
 
 Json machine_json() {
   const BuildInfo build = build_info();
   const Processor cpu = processor();
   Json devices = Json::array();
   for (const Device& d : list_devices())
-    devices.push_back({{"index", d.index}, {"name", d.name}, {"compute_capability", fmt::format("{}.{}", d.major, d.minor)},
-                       {"memory_bytes", d.memory}, {"free_bytes", d.free}});
+    devices.push_back({{"index", d.index},
+                       {"name", d.name},
+                       {"compute_capability", fmt::format("{}.{}", d.major, d.minor)},
+                       {"memory_bytes", d.memory},
+                       {"free_bytes", d.free}});
   return {{"version", build.version},
           {"compiler", build.compiler},
           {"hdf5", build.hdf5},
           {"eigen", build.eigen},
-          {"cuda", {{"compiled_in", build.cuda}, {"version", build.cuda_version}, {"architectures", build.cuda_architectures}}},
+          {"cuda",
+           {{"compiled_in", build.cuda}, {"version", build.cuda_version}, {"architectures", build.cuda_architectures}}},
           {"processor", cpu.model},
           {"cores", cpu.cores},
           {"instruction_sets", cpu.instruction_sets},
@@ -46,7 +52,8 @@ void print_machine(const Json& m) {
   fmt::print("  HDF5           {}\n  Eigen          {}\n", text("hdf5"), text("eigen"));
   const Json& cuda = m["cuda"];
   if (cuda["compiled_in"].get<bool>())
-    fmt::print("  CUDA           {}, for {}\n", cuda["version"].get<std::string>(), cuda["architectures"].get<std::string>());
+    fmt::print("  CUDA           {}, for {}\n", cuda["version"].get<std::string>(),
+               cuda["architectures"].get<std::string>());
   else
     fmt::print("  CUDA           not compiled in\n");
   fmt::print("This machine\n");
@@ -56,8 +63,9 @@ void print_machine(const Json& m) {
   fmt::print("  memory         {} available\n", format_bytes(m["available_memory_bytes"].get<std::uint64_t>()));
   if (m["cuda_devices"].empty()) fmt::print("  CUDA devices   none\n");
   for (const Json& d : m["cuda_devices"])
-    fmt::print("  CUDA device {}  {}, compute capability {}, {} of {} free\n", d["index"].get<int>(), d["name"].get<std::string>(),
-               d["compute_capability"].get<std::string>(), format_bytes(d["free_bytes"].get<std::uint64_t>()),
+    fmt::print("  CUDA device {}  {}, compute capability {}, {} of {} free\n", d["index"].get<int>(),
+               d["name"].get<std::string>(), d["compute_capability"].get<std::string>(),
+               format_bytes(d["free_bytes"].get<std::uint64_t>()),
                format_bytes(d["memory_bytes"].get<std::uint64_t>()));
 }
 
@@ -90,7 +98,8 @@ void add_tables(Json& files, const fs::path& folder) {
     const std::size_t k_at = name.rfind("_k"), infix = name.rfind("_I_11.");
     if (path.extension() == ".index")
       files.push_back(file_json(path, path.string(), [&](Json& file) { put_shape(file, *open_index_rows(path)); }));
-    if (k_at == std::string::npos || infix == std::string::npos || infix < k_at || name.size() > 10 + infix + 20) continue;
+    if (k_at == std::string::npos || infix == std::string::npos || infix < k_at || name.size() > 10 + infix + 20)
+      continue;
     const std::string digits = name.substr(k_at + 2, infix - k_at - 2);
     if (digits.empty() || digits.size() > 7 || digits.find_first_not_of("0123456789") != std::string::npos) continue;
     const fs::path prefix = path.parent_path() / name.substr(0, k_at);
@@ -151,13 +160,17 @@ void print_directory(const Json& d) {
   fmt::print("Data directory {}\n", d["root"].get<std::string>());
   for (const Json& file : d["files"]) {
     std::string what = "absent";
-    if (file.contains("error")) what = "cannot be used: " + file["error"].get<std::string>();
-    else if (file.contains("rows")) what = fmt::format("{} x {}", file["rows"].get<std::uint64_t>(), file["dim"].get<std::uint64_t>());
-    else if (file.contains("from")) what = fmt::format("{} to {} dimensions", file["from"].get<std::uint64_t>(), file["dim"].get<std::uint64_t>());
+    if (file.contains("error"))
+      what = "cannot be used: " + file["error"].get<std::string>();
+    else if (file.contains("rows"))
+      what = fmt::format("{} x {}", file["rows"].get<std::uint64_t>(), file["dim"].get<std::uint64_t>());
+    else if (file.contains("from"))
+      what = fmt::format("{} to {} dimensions", file["from"].get<std::uint64_t>(), file["dim"].get<std::uint64_t>());
     else if (file.contains("classes"))
-      what = fmt::format("{} classes; set 1: {} base, {} novel; set 2: {} base, {} novel", file["classes"].get<std::size_t>(),
-                         file["set_1"]["base"].get<std::size_t>(), file["set_1"]["novel"].get<std::size_t>(),
-                         file["set_2"]["base"].get<std::size_t>(), file["set_2"]["novel"].get<std::size_t>());
+      what = fmt::format("{} classes; set 1: {} base, {} novel; set 2: {} base, {} novel",
+                         file["classes"].get<std::size_t>(), file["set_1"]["base"].get<std::size_t>(),
+                         file["set_1"]["novel"].get<std::size_t>(), file["set_2"]["base"].get<std::size_t>(),
+                         file["set_2"]["novel"].get<std::size_t>());
     fmt::print("  {}: {}\n", file["file"].get<std::string>(), what);
   }
 }
@@ -174,7 +187,8 @@ void execute(const Options& o) {
 
 void add_info(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("info", "What is built in, what this machine has, what a data directory holds");
+  CLI::App* command =
+      app.add_subcommand("info", "What is built in, what this machine has, what a data directory holds");
   command->footer("Example:\n  lowshot info --data data/cifar-lowshot");
   command->add_option("--data", o->data, "Also look at this data directory (docs/files.md)");
   command->add_option("--work", o->work, "And at the files derived from it");

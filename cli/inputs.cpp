@@ -31,7 +31,8 @@ std::pair<std::uint64_t, std::uint64_t> parse_rows(const std::string& text, std:
 
 std::unique_ptr<RowSource> RowInput::open() const {
   std::vector<std::unique_ptr<RowSource>> sources;
-  for (const std::string& file : files) sources.push_back(open_rows(file, dim == 0 ? std::nullopt : std::optional(dim)));
+  for (const std::string& file : files)
+    sources.push_back(open_rows(file, dim == 0 ? std::nullopt : std::optional(dim)));
   auto source = concatenate_rows(std::move(sources));
   if (dim != 0 && source->dim() != dim)
     throw Error(ErrorKind::input, fmt::format("the descriptors have {} dimensions and {} are said", source->dim(), dim),
@@ -58,10 +59,13 @@ Origin RowInput::origin() const {
 
 void add_row_options(CLI::App& command, RowInput& input, const std::string& dim_option) {
   command.add_option("--rows", input.rows, "Rows A:B of the input: A to B-1, counted from 0 through all files");
-  command.add_option(dim_option, input.dim, "Columns of files without header (.raw and other endings)")->check(CLI::Range(1, 1 << 24));
+  command.add_option(dim_option, input.dim, "Columns of files without header (.raw and other endings)")
+      ->check(CLI::Range(1, 1 << 24));
 }
 
-bool is_npy(const std::filesystem::path& path) { return path.extension() == ".npy"; }
+bool is_npy(const std::filesystem::path& path) {
+  return path.extension() == ".npy";
+}
 
 PcaChoice parse_pca(const std::string& text) {
   if (text.empty()) return {};

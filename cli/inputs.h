@@ -15,8 +15,8 @@ namespace lowshot::cli {
 
 struct RowInput {
   std::vector<std::string> files;
-  std::string rows;        ///< A:B, rows A to B-1 of all files together
-  std::uint32_t dim = 0;   ///< of files without header; 0 = not given
+  std::string rows;       ///< A:B, rows A to B-1 of all files together
+  std::uint32_t dim = 0;  ///< of files without header; 0 = not given
 
   std::unique_ptr<RowSource> open() const;
   /// Name and hash of every file; the same name twice is told apart.

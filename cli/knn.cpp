@@ -23,7 +23,9 @@ struct MetricChoice {
 };
 
 void add_metric(CLI::App& command, MetricChoice& choice) {
-  command.add_option("--metric", choice.name, "cosine (rows are normalised), ip (inner product) or l2 (minus the squared distance)")
+  command
+      .add_option("--metric", choice.name,
+                  "cosine (rows are normalised), ip (inner product) or l2 (minus the squared distance)")
       ->check(CLI::IsMember({"cosine", "ip", "l2"}))
       ->capture_default_str();
 }
@@ -64,8 +66,8 @@ KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::
   return build_knn(context, rows, {.k = k, .metric = o.metric.metric()});
 }
 
-void finish_build(const BuildOptions& o, const Context& context, const std::string& ids, std::uint64_t rows, std::uint32_t k,
-                  bool made) {
+void finish_build(const BuildOptions& o, const Context& context, const std::string& ids, std::uint64_t rows,
+                  std::uint32_t k, bool made) {
   Json result = {{"ids", ids}, {"rows", rows}, {"k", k}, {"made", made}};
   add_run_facts(result, context);
   write_json(o.common, result);
@@ -74,13 +76,15 @@ void finish_build(const BuildOptions& o, const Context& context, const std::stri
 void build_of_files(const BuildOptions& o) {
   if (!o.data.empty() || !o.work.empty() || o.nbg != 0 || !o.pca.empty())
     throw Error(ErrorKind::usage, "FEATURES and --data (or --work, --nbg, --pca) are given; they exclude each other");
-  if (o.prefix.empty()) throw Error(ErrorKind::usage, "the name of the result is missing", "-o", "name a prefix with -o PREFIX");
+  if (o.prefix.empty())
+    throw Error(ErrorKind::usage, "the name of the result is missing", "-o", "name a prefix with -o PREFIX");
   const auto source = o.input.open();
   const std::uint32_t k = stored_k(o.k);
   const KnnFiles files = knn_file_names(o.prefix, k, o.format == "npy" ? TableFormat::npy : TableFormat::raw);
   MemoryPlan memory;
   memory.add("descriptors", source->rows() * source->dim() * sizeof(float));
-  memory.add("k-NN search and its table", build_knn_memory(source->rows(), source->dim(), {.k = k, .metric = o.metric.metric()}));
+  memory.add("k-NN search and its table",
+             build_knn_memory(source->rows(), source->dim(), {.k = k, .metric = o.metric.metric()}));
   memory.add("program and buffers", std::uint64_t{64} << 20);
   if (o.common.dry_run) {
     PlanText text{{fmt::format("{} rows x {} are read from {}", source->rows(), source->dim(), source->name()),
@@ -123,8 +127,10 @@ void build_of_directory(const BuildOptions& o) {
   }
   Context context = make_context(o.common);
   const DerivedFile file = build_background_graph(context, options);
-  if (file.made) fmt::print("{}: the {} nearest of {} background rows\n", file.path.string(), file.dim, file.rows);
-  else fmt::print("{} is up to date (same input, same options): nothing was done\n", file.path.string());
+  if (file.made)
+    fmt::print("{}: the {} nearest of {} background rows\n", file.path.string(), file.dim, file.rows);
+  else
+    fmt::print("{} is up to date (same input, same options): nothing was done\n", file.path.string());
   finish_build(o, context, file.path.string(), file.rows, file.dim, file.made);
 }
 
@@ -132,9 +138,11 @@ void add_build(CLI::App& knn) {
   auto o = std::make_shared<BuildOptions>();
   CLI::App* command = knn.add_subcommand("build", "Exact k nearest neighbours of all rows, themselves included");
   command->footer(
-      "Writes PREFIX_k<K>_I_11.int<K> (ids, int32) and PREFIX_k<K>_D_11.float<K> (similarities, float32), rows x K without\n"
+      "Writes PREFIX_k<K>_I_11.int<K> (ids, int32) and PREFIX_k<K>_D_11.float<K> (similarities, float32), rows x K "
+      "without\n"
       "header; K is the smallest power of two that is at least -k, and all K columns are filled.\n"
-      "With --data and --nbg N, the table of the first N background rows, after the data directory's PCA, is written to\n"
+      "With --data and --nbg N, the table of the first N background rows, after the data directory's PCA, is written "
+      "to\n"
       "knngraph/ndis<N>_k<K>_... below --work, unless it is there and up to date.\n"
       "Examples:\n"
       "  lowshot knn build embeddings.npy -k 30 -o graph\n"
@@ -145,11 +153,14 @@ void add_build(CLI::App& knn) {
   add_metric(*command, o->metric);
   add_row_options(*command, o->input, "--dim");
   command->add_option("--format", o->format, "raw, or npy: PREFIX_k<K>_I_11.npy and _D_11.npy")
-      ->check(CLI::IsMember({"raw", "npy"}))->capture_default_str();
-  command->add_option("--data", o->data, "Data directory (docs/files.md) instead of FEATURES; default: the variable DDIR");
+      ->check(CLI::IsMember({"raw", "npy"}))
+      ->capture_default_str();
+  command->add_option("--data", o->data,
+                      "Data directory (docs/files.md) instead of FEATURES; default: the variable DDIR");
   command->add_option("--work", o->work, "With --data: directory for the result; default: the data directory");
   command->add_option("--nbg", o->nbg, "With --data: background images, the first N");
-  command->add_option("--pca", o->pca, "With --data: none, a .vt file, or a dimension; default: the data directory's PCAR256.vt");
+  command->add_option("--pca", o->pca,
+                      "With --data: none, a .vt file, or a dimension; default: the data directory's PCAR256.vt");
   add_common(*command, o->common);
   command->callback([o] { o->input.files.empty() ? build_of_directory(*o) : build_of_files(*o); });
 }
@@ -167,9 +178,10 @@ struct CheckOptions {
 KnnFiles find_table(const std::string& prefix, std::uint32_t k) {
   const auto files = find_knn_files(prefix, std::max(k, 1u));
   if (!files)
-    throw Error(ErrorKind::input,
-                fmt::format("there is no table {}_k<K>_I_11.int<K> (or .npy) with K at least {}", prefix, std::max(k, 1u)), "",
-                "PREFIX is the name up to _k<K>_, and both files of the table must be there");
+    throw Error(
+        ErrorKind::input,
+        fmt::format("there is no table {}_k<K>_I_11.int<K> (or .npy) with K at least {}", prefix, std::max(k, 1u)), "",
+        "PREFIX is the name up to _k<K>_, and both files of the table must be there");
   return *files;
 }
 
@@ -198,11 +210,14 @@ void print_check(const KnnCheck& c, const KnnFiles& files) {
   fmt::print("  ids out of range       {}\n", c.ids_out_of_range);
   fmt::print("  empty places (-1)      {}\n", c.empty_places);
   fmt::print("  repeated ids           {}\n", c.repeated_ids);
-  fmt::print("  the row itself         first in {} rows, later in {}, absent in {}\n", c.self_first, c.self_later, c.self_absent);
+  fmt::print("  the row itself         first in {} rows, later in {}, absent in {}\n", c.self_first, c.self_later,
+             c.self_absent);
   fmt::print("  unsorted rows          {}\n", c.unsorted_rows);
   if (c.recall) fmt::print("  recall                 {:.6f} (sample of {} rows)\n", *c.recall, c.sampled);
-  fmt::print("  similarities           {} of {} differ from the descriptors' by more than 1e-5; the largest difference is {:.2g}\n",
-             c.wrong_similarities, c.similarities, c.largest_difference);
+  fmt::print(
+      "  similarities           {} of {} differ from the descriptors' by more than 1e-5; the largest difference is "
+      "{:.2g}\n",
+      c.wrong_similarities, c.similarities, c.largest_difference);
 }
 
 void check(const CheckOptions& o) {
@@ -215,7 +230,9 @@ void check(const CheckOptions& o) {
   memory.add("sample", sample * (source->dim() * 7 + std::uint64_t{table.k()} * 64));
   memory.add("blocks", std::uint64_t{192} << 20);
   if (o.common.dry_run) {
-    PlanText text{{fmt::format("{} rows of {} are read and compared with {}", source->rows(), source->name(), files.ids.string())}, {}};
+    PlanText text{{fmt::format("{} rows of {} are read and compared with {}", source->rows(), source->name(),
+                               files.ids.string())},
+                  {}};
     for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
     return print_plan(text, o.common);
   }
@@ -230,23 +247,28 @@ void check(const CheckOptions& o) {
   add_run_facts(json, context);
   write_json(o.common, json);
   if (result.ids_out_of_range != 0)
-    throw Error(ErrorKind::input, fmt::format("row {} holds the neighbour id {}, expected -1 to {}", result.first_bad_row,
-                                              result.first_bad_id, static_cast<std::int64_t>(result.rows) - 1),
+    throw Error(ErrorKind::input,
+                fmt::format("row {} holds the neighbour id {}, expected -1 to {}", result.first_bad_row,
+                            result.first_bad_id, static_cast<std::int64_t>(result.rows) - 1),
                 files.ids.string(), "the table belongs to other rows or is damaged");
 }
 
 void add_check(CLI::App& knn) {
   auto o = std::make_shared<CheckOptions>();
-  CLI::App* command = knn.add_subcommand("check", "Compare a stored table with its descriptors: recall on a sample, form of the rows");
+  CLI::App* command =
+      knn.add_subcommand("check", "Compare a stored table with its descriptors: recall on a sample, form of the rows");
   command->footer(
-      "Recall: the mean, over the sample, of the share of the true neighbours (the row itself not counted) that the table\n"
+      "Recall: the mean, over the sample, of the share of the true neighbours (the row itself not counted) that the "
+      "table\n"
       "returns. Exit code 0: the table can be used, whatever was found; 3: it holds ids out of range.\n"
       "Example:\n"
       "  lowshot knn check embeddings.npy graph");
   // One positional for both: CLI11 gives a list of files every word, also the one that a later positional needs.
-  command->add_option("FEATURES_AND_PREFIX", o->input.files,
-                      "The descriptors that the table was made from, then the table's name up to _k<K>_")
-      ->required()->expected(2, 1 << 20);
+  command
+      ->add_option("FEATURES_AND_PREFIX", o->input.files,
+                   "The descriptors that the table was made from, then the table's name up to _k<K>_")
+      ->required()
+      ->expected(2, 1 << 20);
   command->add_option("-k,--k", o->check.k, "Columns to check; default: all")->check(CLI::Range(1, 1024));
   command->add_option("--sample", o->check.sample, "Rows whose true neighbours are searched")->capture_default_str();
   command->add_option("--seed", o->check.seed, "Seed of the sample")->capture_default_str();
@@ -270,8 +292,8 @@ struct InfoOptions {
 
 Json quantiles_json(const Quantiles& q) {
   if (q.count == 0) return nullptr;
-  return {{"count", q.count}, {"min", q.min}, {"q05", q.q05}, {"q25", q.q25}, {"median", q.median},
-          {"q75", q.q75},     {"q95", q.q95}, {"max", q.max}};
+  return {{"count", q.count},   {"min", q.min}, {"q05", q.q05}, {"q25", q.q25},
+          {"median", q.median}, {"q75", q.q75}, {"q95", q.q95}, {"max", q.max}};
 }
 
 void print_quantiles(const char* name, const Quantiles& q) {
@@ -305,17 +327,21 @@ void info(const InfoOptions& o) {
              s.largest_in_degree, 100 * s.never_named);
   fmt::print("  mutual neighbours      {:.2f} %\n", 100 * s.mutual);
   fmt::print("  connected components   {}; the largest has {} rows\n", s.components, s.largest_component);
-  Json json = {{"ids", files.ids.string()},
-               {"rows", s.rows},
-               {"stored_k", files.stored_k},
-               {"k", s.k},
-               {"mean_filled", s.mean_filled},
-               {"least_filled", s.least_filled},
-               {"similarity", {{"first_column", quantiles_json(s.first)}, {"nearest_other", quantiles_json(s.other)}, {"last_column", quantiles_json(s.last)}}},
-               {"in_degree", {{"mean", s.mean_in_degree}, {"max", s.largest_in_degree}, {"never_named", s.never_named}}},
-               {"mutual", s.mutual},
-               {"components", s.components},
-               {"largest_component", s.largest_component}};
+  Json json = {
+      {"ids", files.ids.string()},
+      {"rows", s.rows},
+      {"stored_k", files.stored_k},
+      {"k", s.k},
+      {"mean_filled", s.mean_filled},
+      {"least_filled", s.least_filled},
+      {"similarity",
+       {{"first_column", quantiles_json(s.first)},
+        {"nearest_other", quantiles_json(s.other)},
+        {"last_column", quantiles_json(s.last)}}},
+      {"in_degree", {{"mean", s.mean_in_degree}, {"max", s.largest_in_degree}, {"never_named", s.never_named}}},
+      {"mutual", s.mutual},
+      {"components", s.components},
+      {"largest_component", s.largest_component}};
   add_run_facts(json, context);
   write_json(o.common, json);
 }

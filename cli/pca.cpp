@@ -30,10 +30,11 @@ bool of_directory(const Options& o) {
     if (o.output.empty()) throw Error(ErrorKind::usage, "the name of the result is missing", "-o");
     return false;
   }
-  if (data.empty()) throw Error(ErrorKind::usage, "no descriptors are named", "", "name files, or a data directory with --data DIR");
+  if (data.empty())
+    throw Error(ErrorKind::usage, "no descriptors are named", "", "name files, or a data directory with --data DIR");
   if (!o.output.empty() || !o.input.rows.empty() || o.input.dim != 0)
-    throw Error(ErrorKind::usage, "-o, --rows and --raw-dim belong to FILES; with --data the names and rows are given", "",
-                "name the files");
+    throw Error(ErrorKind::usage, "-o, --rows and --raw-dim belong to FILES; with --data the names and rows are given",
+                "", "name the files");
   return true;
 }
 
@@ -47,8 +48,10 @@ void finish(const Options& o, const Context& context, Json result) {
 }
 
 void report_directory_file(const Options& o, const Context& context, const DerivedFile& file, const std::string& what) {
-  if (file.made) fmt::print("{}: {}\n", file.path.string(), what);
-  else fmt::print("{} is up to date (same input, same options): nothing was done\n", file.path.string());
+  if (file.made)
+    fmt::print("{}: {}\n", file.path.string(), what);
+  else
+    fmt::print("{} is up to date (same input, same options): nothing was done\n", file.path.string());
   finish(o, context, file_json(file.path.string(), file.rows, file.dim, file.made));
 }
 
@@ -61,9 +64,10 @@ void train_directory(const Options& o) {
   if (o.common.dry_run) {
     const auto blocks = directory.blocks();
     const auto source = open_hdf5_rows(blocks.empty() ? directory.train() : blocks.front());
-    return print_plan({{fmt::format("PCA to {} dimensions is trained on {}", std::min(o.train.dim, source->dim()), source->name())},
-                       {{"training", train_pca_memory(source->rows(), source->dim(), o.train)}}},
-                      o.common);
+    return print_plan(
+        {{fmt::format("PCA to {} dimensions is trained on {}", std::min(o.train.dim, source->dim()), source->name())},
+         {{"training", train_pca_memory(source->rows(), source->dim(), o.train)}}},
+        o.common);
   }
   const DerivedFile file = make_directory_pca(context, directory, o.train.dim);
   report_directory_file(o, context, file, fmt::format("PCA to {} dimensions, trained on {} rows", file.dim, file.rows));
@@ -102,8 +106,8 @@ void train_files(const Options& o) {
     if (j < map.out()) kept += map.eigenvalues[j];
   }
   const double share = all > 0 ? kept / all : 1;
-  fmt::print("{}: PCA of {} rows, {} to {} dimensions, which keep {:.2f} % of the variance\n", o.output, source->rows(), map.in(),
-             map.out(), 100 * share);
+  fmt::print("{}: PCA of {} rows, {} to {} dimensions, which keep {:.2f} % of the variance\n", o.output, source->rows(),
+             map.in(), map.out(), 100 * share);
   Json result = file_json(o.output, source->rows(), map.out(), true);
   result["variance_kept"] = share;
   finish(o, context, result);
@@ -131,19 +135,22 @@ void apply_files(const Options& o) {
   const LinearMap map = read_vt(o.pca);
   const auto source = o.input.open();
   if (source->dim() != map.in())
-    throw Error(ErrorKind::input, fmt::format("the PCA takes {} dimensions and the descriptors have {}", map.in(), source->dim()),
+    throw Error(ErrorKind::input,
+                fmt::format("the PCA takes {} dimensions and the descriptors have {}", map.in(), source->dim()),
                 fmt::format("{} and {}", o.pca, source->name()), "use the PCA that belongs to these descriptors");
   const auto cols = static_cast<std::uint32_t>(map.out());
   if (o.common.dry_run)
-    return print_plan({{fmt::format("{} rows x {} become {} x {}", source->rows(), source->dim(), source->rows(), cols),
-                        fmt::format("written to {}, {}", o.output, format_bytes(source->rows() * cols * sizeof(float)))},
-                       {{"PCA", map.a.size() * sizeof(float)}, {"blocks on their way", std::uint64_t{64} << 20}}},
-                      o.common);
+    return print_plan(
+        {{fmt::format("{} rows x {} become {} x {}", source->rows(), source->dim(), source->rows(), cols),
+          fmt::format("written to {}, {}", o.output, format_bytes(source->rows() * cols * sizeof(float)))},
+         {{"PCA", map.a.size() * sizeof(float)}, {"blocks on their way", std::uint64_t{64} << 20}}},
+        o.common);
   require_writable(o.output);
   Context context = make_context(o.common);
   {
     Phase phase(context, "descriptors");
-    RowWriter writer(o.output, is_npy(o.output) ? RowWriter::Format::npy : RowWriter::Format::raw, source->rows(), cols);
+    RowWriter writer(o.output, is_npy(o.output) ? RowWriter::Format::npy : RowWriter::Format::raw, source->rows(),
+                     cols);
     apply_map(context, map, *source, [&](std::uint64_t first, MatrixView<const float> rows) {
       writer.write(first, rows);
       context.report("pca", first + rows.rows(), source->rows(), "rows");
@@ -169,15 +176,18 @@ void add_train(CLI::App& pca) {
   auto o = std::make_shared<Options>();
   CLI::App* command = pca.add_subcommand("train", "Train a PCA and write it as a Faiss .vt file");
   command->footer(
-      "With --data, the PCA is trained on features/f100m/block0.hdf5 (without one, on features/train.hdf5) and written to\n"
-      "features/PCAR256.vt below --work, or PCAR<d>.vt with --dim d. If that is there already, made from the same block\n"
+      "With --data, the PCA is trained on features/f100m/block0.hdf5 (without one, on features/train.hdf5) and written "
+      "to\n"
+      "features/PCAR256.vt below --work, or PCAR<d>.vt with --dim d. If that is there already, made from the same "
+      "block\n"
       "with the same options, nothing is done; a file that this program did not make is never replaced.\n"
       "Examples:\n"
       "  lowshot pca train embeddings.npy -o pca.vt --dim 128\n"
       "  lowshot pca train --data data/cifar-lowshot --work build/work");
   add_inputs(*command, *o);
   command->add_option("--dim", o->train.dim, "Directions kept, at most the dimension of the descriptors")
-      ->check(CLI::Range(1, 65536))->capture_default_str();
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
   command->add_option("--seed", o->train.seed, "Seed of the random rotation")->capture_default_str();
   command->add_flag("--no-rotation", o->no_rotation, "Keep the principal axes: coordinates by falling variance");
   add_common(*command, o->common);

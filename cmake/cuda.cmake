@@ -3,14 +3,12 @@ include(CheckLanguage)
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   find_program(LOWSHOT_NVCC nvcc PATHS /usr/local/cuda/bin)  # where the toolkit is, though not in PATH
   if(LOWSHOT_NVCC)
-    set(CMAKE_CUDA_COMPILER ${LOWSHOT_NVCC})
+    set(ENV{CUDACXX} ${LOWSHOT_NVCC})
   endif()
 endif()
+check_language(CUDA)  # also tries it: a compiler that does not work counts as none
 if(NOT CMAKE_CUDA_COMPILER)
-  check_language(CUDA)
-endif()
-if(NOT CMAKE_CUDA_COMPILER)
-  message(STATUS "CUDA: skipped, no CUDA compiler (nvcc) was found; the program is built without GPU kernels")
+  message(STATUS "CUDA: skipped, no CUDA compiler (nvcc) that works was found; the program is built without GPU kernels")
   return()
 endif()
 

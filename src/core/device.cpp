@@ -1,9 +1,9 @@
 #include "lowshot/device.h"
 
-#include <Eigen/Core>
 #include <fmt/format.h>
 #include <hdf5.h>
 #include <omp.h>
+#include <Eigen/Core>
 
 #include <fstream>
 

@@ -1,8 +1,9 @@
 // U <- D^-1 B U on a GPU, B as id-only edges: a group of lanes gathers the rows that node i's edges name.
 //
-// A group of L lanes (8, 16 or 32) holds 4 L classes of one node, four a lane, so a gathered row comes as whole 128-byte
-// lines with one 16-byte load a lane. An edge's id is read by all lanes of a group at once (one transaction). Edges are
-// unrolled so that several gathers are under way; the sums stay in the order of the edges. Offsets are 64 bits.
+// A group of L lanes (8, 16 or 32) holds 4 L classes of one node, four a lane, so a gathered row comes as whole
+// 128-byte lines with one 16-byte load a lane. An edge's id is read by all lanes of a group at once (one transaction).
+// Edges are unrolled so that several gathers are under way; the sums stay in the order of the edges. Offsets are 64
+// bits.
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ constexpr std::uint32_t class_granule = 32;  // floats of one 128-byte line
 constexpr std::uint32_t widest_group = 128;  // classes that 32 lanes hold
 
 struct DeviceStep {
-  const std::uint64_t* offsets;     // nodes + 1, from 0
+  const std::uint64_t* offsets;  // nodes + 1, from 0
   const std::uint32_t* neighbours;
   const float* inverse_degree;
   const float* from;
@@ -72,15 +73,17 @@ __global__ void __launch_bounds__(block_threads) step_kernel(const DeviceStep ta
 void require(cudaError_t status, const std::string& doing) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // an error of a launch stays behind otherwise and hits the next call
-  throw Error(ErrorKind::device, "the GPU refused " + doing + ": " + cudaGetErrorString(status), "",
-              status == cudaErrorMemoryAllocation ? "use a smaller slice of classes (--lslice), or the CPU" : "use the CPU");
+  throw Error(
+      ErrorKind::device, "the GPU refused " + doing + ": " + cudaGetErrorString(status), "",
+      status == cudaErrorMemoryAllocation ? "use a smaller slice of classes (--lslice), or the CPU" : "use the CPU");
 }
 
 template <typename T>
 class DeviceArray {
  public:
   explicit DeviceArray(std::uint64_t count) {
-    if (count != 0) require(cudaMalloc(&data_, count * sizeof(T)), std::to_string(count * sizeof(T)) + " bytes of memory");
+    if (count != 0)
+      require(cudaMalloc(&data_, count * sizeof(T)), std::to_string(count * sizeof(T)) + " bytes of memory");
   }
   ~DeviceArray() { cudaFree(data_); }
   DeviceArray(const DeviceArray&) = delete;
@@ -107,7 +110,8 @@ int require_device(int device) {
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count) {
     cudaGetLastError();
-    throw Error(ErrorKind::device, "there is no CUDA device " + std::to_string(device) + " (" + std::to_string(count) + " found)", "",
+    throw Error(ErrorKind::device,
+                "there is no CUDA device " + std::to_string(device) + " (" + std::to_string(count) + " found)", "",
                 "see `lowshot info`, or use the CPU");
   }
   require(cudaSetDevice(device), "to be used");
@@ -138,7 +142,8 @@ struct CudaSlice::State {
 
 CudaSlice::CudaSlice(const GraphView& graph, std::uint32_t width, int device) {
   if (width == 0 || width % class_granule != 0)
-    throw Error(ErrorKind::usage, "a slice on the GPU is " + std::to_string(width) + " classes wide, expected a multiple of 32");
+    throw Error(ErrorKind::usage,
+                "a slice on the GPU is " + std::to_string(width) + " classes wide, expected a multiple of 32");
   state_ = std::make_unique<State>(graph, width, device);
   // The device's offsets start at 0, also where those of the view (a part of a larger graph) do not.
   std::vector<std::uint64_t> offsets(graph.offsets.begin(), graph.offsets.end());
@@ -167,11 +172,19 @@ void CudaSlice::step() {
   State& s = *state_;
   if (s.nodes == 0) return;
   require(cudaSetDevice(s.device), "to be used");
-  const DeviceStep task{s.offsets.data(),           s.neighbours.data(),           s.inverse_degree.data(),
-                        s.slices[s.now].data(), s.slices[1 - s.now].data(), s.nodes, s.width};
-  if (s.width % widest_group == 0) launch<32>(task);
-  else if (s.width % 64 == 0) launch<16>(task);
-  else launch<8>(task);
+  const DeviceStep task{s.offsets.data(),
+                        s.neighbours.data(),
+                        s.inverse_degree.data(),
+                        s.slices[s.now].data(),
+                        s.slices[1 - s.now].data(),
+                        s.nodes,
+                        s.width};
+  if (s.width % widest_group == 0)
+    launch<32>(task);
+  else if (s.width % 64 == 0)
+    launch<16>(task);
+  else
+    launch<8>(task);
   s.now = 1 - s.now;
 }
 

@@ -26,14 +26,15 @@ fs::path require_place(const DataDirectory& directory, const fs::path& name) {
 
 void require_own(const fs::path& path) {
   if (fs::exists(path) && !fs::exists(path.string() + ".meta.json"))
-    throw Error(ErrorKind::usage, "the file is there and was not made by this program, so it is not replaced", path.string(),
-                "name another directory with --work, or move the file away");
+    throw Error(ErrorKind::usage, "the file is there and was not made by this program, so it is not replaced",
+                path.string(), "name another directory with --work, or move the file away");
 }
 
 // A file of the data directory itself comes before what is written to --work.
 void warn_of_namesake(const Context& context, const DataDirectory& directory, const fs::path& name) {
   if (directory.work != directory.root && fs::exists(directory.root / name))
-    context.info(fmt::format("note: {} is there, too, and comes first when it is used", (directory.root / name).string()));
+    context.info(
+        fmt::format("note: {} is there, too, and comes first when it is used", (directory.root / name).string()));
 }
 
 // Dimension of the raw descriptors, as far as files say it: blocks, else train.hdf5, else what the stored PCA takes.
@@ -78,7 +79,8 @@ DerivedFile make_directory_pca(Context& context, const DataDirectory& directory,
 DerivedFile make_background_rows(Context& context, const DataDirectory& directory) {
   const std::vector<fs::path> blocks = directory.blocks();
   if (blocks.empty())
-    throw Error(ErrorKind::input, "there is no background: features/f100m/block0.hdf5 is absent", directory.root.string(),
+    throw Error(ErrorKind::input, "there is no background: features/f100m/block0.hdf5 is absent",
+                directory.root.string(),
                 "name the descriptors and the PCA: lowshot pca apply FILES --pca FILE.vt -o OUT.raw");
   const fs::path path = require_place(directory, DataDirectory::raw_name());
   require_own(path);
@@ -125,7 +127,8 @@ DerivedFile build_background_graph(Context& context, const ExperimentOptions& op
   const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
   const Background background = open_background(directory, options, dim, row_dim, &pca);
   DerivedFile file{files.ids, count, files.stored_k, false};
-  if (fs::exists(files.similarities) && state_of_table(files.ids, options, background, pca, count) == OriginState::equal)
+  if (fs::exists(files.similarities) &&
+      state_of_table(files.ids, options, background, pca, count) == OriginState::equal)
     return file;
 
   Matrix<float> rows(count, row_dim);
@@ -142,7 +145,8 @@ DerivedFile build_background_graph(Context& context, const ExperimentOptions& op
 
 ExperimentPlan plan_background_graph(const ExperimentOptions& options) {
   if (options.background_rows == 0 && options.background.empty())
-    throw Error(ErrorKind::usage, "a background graph needs at least one background row", "--nbg", "say how many with --nbg N");
+    throw Error(ErrorKind::usage, "a background graph needs at least one background row", "--nbg",
+                "say how many with --nbg N");
   if (options.k == 0) throw Error(ErrorKind::usage, "k must be at least 1 and is 0", "-k");
   const DataDirectory directory(options.data, options.work);
   const std::uint32_t dim = descriptor_dim(directory, options.pca);
@@ -151,8 +155,9 @@ ExperimentPlan plan_background_graph(const ExperimentOptions& options) {
   const Background background = open_background(directory, options, dim, plan.dim);
   plan.nodes = background.source->rows();
   add_memory(plan.memory, plan.nodes, plan.dim, options.k);
-  plan.steps.push_back(fmt::format("{} background rows are read from {}{}", plan.nodes, background.name,
-                                   background.mapped || options.pca.kind == PcaChoice::Kind::none ? "" : ", through the PCA"));
+  plan.steps.push_back(
+      fmt::format("{} background rows are read from {}{}", plan.nodes, background.name,
+                  background.mapped || options.pca.kind == PcaChoice::Kind::none ? "" : ", through the PCA"));
   plan.steps.push_back(fmt::format("their exact {}-nearest-neighbour graph is built", stored_k(options.k)));
   return plan;
 }

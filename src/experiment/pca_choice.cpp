@@ -16,10 +16,13 @@ Origin PcaSource::origin() const {
 
 std::string pca_name(const PcaChoice& choice) {
   switch (choice.kind) {
-    case PcaChoice::Kind::none: return "none";
-    case PcaChoice::Kind::file: return choice.file.stem().string();
+    case PcaChoice::Kind::none:
+      return "none";
+    case PcaChoice::Kind::file:
+      return choice.file.stem().string();
     case PcaChoice::Kind::directory:
-    case PcaChoice::Kind::dim: return fmt::format("PCAR{}", choice.dim);
+    case PcaChoice::Kind::dim:
+      return fmt::format("PCAR{}", choice.dim);
   }
   return "";
 }
@@ -41,7 +44,8 @@ PcaSource find_pca(const DataDirectory& directory, const PcaChoice& choice) {
     return source;
   }
   source.dim = choice.dim;
-  source.keep_as = choice.dim == 256 ? DataDirectory::pca_name() : fs::path(fmt::format("features/PCAR{}.vt", choice.dim));
+  source.keep_as =
+      choice.dim == 256 ? DataDirectory::pca_name() : fs::path(fmt::format("features/PCAR{}.vt", choice.dim));
   source.stored = directory.find(source.keep_as);
   const std::vector<fs::path> blocks = directory.blocks();
   source.train_from = blocks.empty() ? directory.train() : blocks.front();
@@ -71,11 +75,13 @@ ChosenPca choose_pca(Context& context, const DataDirectory& directory, const Pca
     chosen.map = train_and_keep(context, source, place);
     chosen.file = place;
     if (!place)
-      context.info(fmt::format("PCA: not kept, {} cannot be written; name a place with --work", directory.work.string()));
+      context.info(
+          fmt::format("PCA: not kept, {} cannot be written; name a place with --work", directory.work.string()));
   }
   if (chosen.map->in() != dim)
-    throw Error(ErrorKind::input, fmt::format("the PCA takes {} dimensions and the descriptors have {}", chosen.map->in(), dim),
-                source.stored ? source.stored->string() : "", "use the PCA that belongs to these descriptors, or --pca none");
+    throw Error(
+        ErrorKind::input, fmt::format("the PCA takes {} dimensions and the descriptors have {}", chosen.map->in(), dim),
+        source.stored ? source.stored->string() : "", "use the PCA that belongs to these descriptors, or --pca none");
   chosen.name = pca_name(choice);
   return chosen;
 }

@@ -13,9 +13,9 @@
 namespace lowshot {
 
 struct ChosenPca {
-  std::optional<LinearMap> map;              ///< nothing: descriptors stay as they are
-  std::string name = "none";                 ///< for the log and for the names of derived files
-  std::optional<std::filesystem::path> file; ///< where it is stored; nothing when it could not be kept
+  std::optional<LinearMap> map;               ///< nothing: descriptors stay as they are
+  std::string name = "none";                  ///< for the log and for the names of derived files
+  std::optional<std::filesystem::path> file;  ///< where it is stored; nothing when it could not be kept
 };
 
 /// What `choose_pca` will do, without doing it.
@@ -23,7 +23,7 @@ struct PcaSource {
   std::optional<std::filesystem::path> stored;  ///< read this file
   std::filesystem::path train_from;             ///< else train on this one
   std::uint32_t dim = 256;
-  std::filesystem::path keep_as;                ///< name below the data or work directory
+  std::filesystem::path keep_as;  ///< name below the data or work directory
 
   Origin origin() const;  ///< of a map trained on `train_from`
 };

@@ -21,13 +21,14 @@ StoredArray open_array(const fs::path& path, io::Scalar type, std::uint32_t stor
   if (path.extension() == ".npy") {
     const io::NpyHeader header = io::read_npy_header(file);
     if (header.type != type || header.shape.size() != 2 || header.shape[1] != stored_k)
-      file.fail(fmt::format("expected a two-dimensional array of {} with {} columns, as the name says", io::name(type), stored_k));
+      file.fail(fmt::format("expected a two-dimensional array of {} with {} columns, as the name says", io::name(type),
+                            stored_k));
     return {std::move(file), header.data_offset, header.shape[0]};
   }
   const std::uint64_t row_bytes = std::uint64_t{stored_k} * 4;
   if (file.size() % row_bytes != 0)
-    file.fail(fmt::format("a k-NN table with {} columns has a multiple of {} bytes and the file has {}", stored_k, row_bytes,
-                          file.size()),
+    file.fail(fmt::format("a k-NN table with {} columns has a multiple of {} bytes and the file has {}", stored_k,
+                          row_bytes, file.size()),
               "the file is cut off, or its name names another number of columns");
   const std::uint64_t rows = file.size() / row_bytes;
   return {std::move(file), 0, rows};
@@ -47,14 +48,19 @@ StoredKnn::StoredKnn(const KnnFiles& files)
     state_->similarities.file.fail(
         fmt::format("{} rows of similarities and {} rows of ids", state_->similarities.rows, state_->ids.rows),
         "the two files belong to different tables");
-  if (rows() > max_nodes) state_->ids.file.fail(fmt::format("{} rows are more than the {} a graph can hold", rows(), max_nodes));
+  if (rows() > max_nodes)
+    state_->ids.file.fail(fmt::format("{} rows are more than the {} a graph can hold", rows(), max_nodes));
 }
 
 StoredKnn::~StoredKnn() = default;
 StoredKnn::StoredKnn(StoredKnn&&) noexcept = default;
 
-std::uint64_t StoredKnn::rows() const { return state_->ids.rows; }
-std::uint32_t StoredKnn::k() const { return state_->k; }
+std::uint64_t StoredKnn::rows() const {
+  return state_->ids.rows;
+}
+std::uint32_t StoredKnn::k() const {
+  return state_->k;
+}
 
 void StoredKnn::read(std::uint64_t begin, MatrixView<std::int32_t> ids, MatrixView<float> similarities) const {
   const std::uint64_t row_bytes = std::uint64_t{state_->k} * 4;

@@ -15,8 +15,8 @@
 namespace lowshot {
 namespace {
 
-constexpr double tie = 1e-6;             // a returned similarity this far below the true k-th counts
-constexpr double wrong = 1e-5;           // 256 float32 products of a published table differ by 1e-6 from ours
+constexpr double tie = 1e-6;    // a returned similarity this far below the true k-th counts
+constexpr double wrong = 1e-5;  // 256 float32 products of a published table differ by 1e-6 from ours
 constexpr std::uint64_t block_bytes = std::uint64_t{64} << 20;
 
 // `size` different rows of `rows`, rising (Floyd's sampling: memory of the sample alone).
@@ -134,10 +134,13 @@ double norm(const float* row, std::size_t dim) {
 }
 
 // What a difference of similarities is measured by: the size of the terms that are added up.
-double unit(Metric metric, double a, double b) { return metric == Metric::l2 ? (a + b) * (a + b) : a * b; }
+double unit(Metric metric, double a, double b) {
+  return metric == Metric::l2 ? (a + b) * (a + b) : a * b;
+}
 
 // The true k-th similarity of each query, itself not counted; fewer than two rows or columns have none.
-std::vector<double> true_thresholds(const KnnTable& best, const std::vector<std::uint64_t>& sample, std::uint64_t others) {
+std::vector<double> true_thresholds(const KnnTable& best, const std::vector<std::uint64_t>& sample,
+                                    std::uint64_t others) {
   std::vector<double> thresholds;
   for (std::size_t q = 0; q < sample.size(); ++q) {
     std::uint64_t found = 0;
@@ -159,7 +162,8 @@ KnnCheck check_knn(Context& context, const StoredKnn& table, RowSource& descript
   if (check.k > table.k())
     throw Error(ErrorKind::usage, fmt::format("{} columns are to be checked and {} are stored", check.k, table.k()));
   if (descriptors.rows() != table.rows())
-    throw Error(ErrorKind::input, fmt::format("the table has {} rows and the descriptors {}", table.rows(), descriptors.rows()),
+    throw Error(ErrorKind::input,
+                fmt::format("the table has {} rows and the descriptors {}", table.rows(), descriptors.rows()),
                 descriptors.name(), "name the descriptors it was made from; --rows 0:N takes the first N");
   look_at_rows(context, table, check);
   if (table.rows() == 0) return check;

@@ -49,8 +49,13 @@ Matrix<float> cpu_step(const GraphView& graph, const Matrix<float>& u) {
   Matrix<float> result(u.rows(), u.cols()), from(u.rows(), part), to(u.rows(), part);
   for (std::size_t first = 0; first < u.cols(); first += part) {
     for (std::size_t i = 0; i < u.rows(); ++i) std::memcpy(from.row(i), u.row(i) + first, part * sizeof(float));
-    const StepTask task{graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), graph.nodes(),
-                        from.data(),          to.data(),               part};
+    const StepTask task{graph.offsets.data(),
+                        graph.neighbours.data(),
+                        graph.inverse_degree.data(),
+                        graph.nodes(),
+                        from.data(),
+                        to.data(),
+                        part};
     step_avx2(task, nullptr, 0, graph.nodes());
     for (std::size_t i = 0; i < u.rows(); ++i) std::memcpy(result.row(i) + first, to.row(i), part * sizeof(float));
   }
@@ -106,7 +111,9 @@ TEST_F(StepCuda, GraphWithoutEdges) {
   compare(graph.view(), 32, 1);
 }
 
-TEST_F(StepCuda, LargeGraph) { compare(random_graph(200000, 60, 9).view(), 128, 2); }
+TEST_F(StepCuda, LargeGraph) {
+  compare(random_graph(200000, 60, 9).view(), 128, 2);
+}
 
 TEST_F(StepCuda, RefusesWhatDoesNotFit) {
   const Graph graph = random_graph(10, 3, 2);
@@ -141,6 +148,8 @@ TEST(StepCudaWithoutDevice, SaysSo) {
 
 #else
 
-TEST(StepCuda, EqualsTheCpu) { GTEST_SKIP() << "built without CUDA (preset cuda)"; }
+TEST(StepCuda, EqualsTheCpu) {
+  GTEST_SKIP() << "built without CUDA (preset cuda)";
+}
 
 #endif

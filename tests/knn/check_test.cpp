@@ -183,9 +183,14 @@ KnnTable table_of(const std::vector<std::vector<NodeId>>& ids, const std::vector
 
 TEST(SummariseKnn, CountedByHand) {
   // 0 <-> 1 <- 2, 3 alone, 4 -> 5 (5 has no neighbour at all).
-  const KnnTable table =
-      table_of({{0, 1, no_node}, {1, 0, no_node}, {2, 1, 0}, {3, no_node, no_node}, {5, no_node, no_node}, {no_node, no_node, no_node}},
-               {{1, 0.9f, none}, {1, 0.9f, none}, {1, 0.5f, 0.25f}, {1, none, none}, {0.75f, none, none}, {none, none, none}});
+  const KnnTable table = table_of(
+      {{0, 1, no_node},
+       {1, 0, no_node},
+       {2, 1, 0},
+       {3, no_node, no_node},
+       {5, no_node, no_node},
+       {no_node, no_node, no_node}},
+      {{1, 0.9f, none}, {1, 0.9f, none}, {1, 0.5f, 0.25f}, {1, none, none}, {0.75f, none, none}, {none, none, none}});
   Context context;
   const KnnSummary s = summarise_knn(context, table);
   EXPECT_EQ(s.rows, 6u);
