@@ -69,7 +69,7 @@ KnnTable search(Context& context, Reservoirs lists, const DescriptorView& querie
 std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options) {
   const std::uint64_t codes = rows * (2 * dim + 12);
   const std::uint64_t table = rows * options.k * (sizeof(NodeId) + sizeof(float));
-  return codes + Reservoirs::memory(rows, options.k) + table;
+  return Reservoirs::memory(rows, options.k) + std::max(codes, table);  // the codes are gone when the table comes
 }
 
 KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options) {
