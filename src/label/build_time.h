@@ -6,8 +6,8 @@
 
 namespace lowshot {
 
-/// Seconds of build_knn for all rows. Two builds of at most 8,192 and 16,384 rows are timed and a n^2 + b n fitted:
-/// a is the filter's products, b the rescoring of what passes it. Under 2 s for 512 dimensions on two cores.
+/// Seconds of build_knn for all rows. A build of the first rows and one of half of them are timed and a n^2 + b n fitted:
+/// a is the filter's products, b the rescoring of what passes it. Takes a few seconds.
 double estimate_build_seconds(Context& context, const Collection& collection, const KeepOptions& options);
 
 }  // namespace lowshot
