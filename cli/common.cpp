@@ -49,7 +49,8 @@ Isa parse_isa(const std::string& text) {
   const Isa best = best_isa();
   if (text == "auto") return best;
   const Isa wanted = text == "avx2" ? Isa::avx2 : Isa::avx512vnni;
-  if (wanted > best) throw Error(ErrorKind::device, fmt::format("this processor has no {}", text), "--isa", "use --isa auto");
+  if (wanted > best)
+    throw Error(ErrorKind::device, fmt::format("this processor has no {}", text), "--isa", "use --isa auto");
   return wanted;
 }
 
@@ -57,7 +58,8 @@ std::uint32_t parse_number(std::string_view text, std::string_view whole, const 
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || error != std::errc() || end != text.data() + text.size())
-    throw Error(ErrorKind::usage, fmt::format("'{}' is not a list of numbers", whole), option, "write it like 1,2,5 or 1-5");
+    throw Error(ErrorKind::usage, fmt::format("'{}' is not a list of numbers", whole), option,
+                "write it like 1,2,5 or 1-5");
   return value;
 }
 
@@ -65,21 +67,26 @@ std::uint32_t parse_number(std::string_view text, std::string_view whole, const 
 
 std::string format_duration(double seconds) {
   const auto s = static_cast<std::uint64_t>(seconds + 0.5);
-  return s < 60 ? fmt::format("{} s", s) : s < 3600 ? fmt::format("{}:{:02} min", s / 60, s % 60)
-                                                    : fmt::format("{}:{:02} h", s / 3600, s % 3600 / 60);
+  return s < 60     ? fmt::format("{} s", s)
+         : s < 3600 ? fmt::format("{}:{:02} min", s / 60, s % 60)
+                    : fmt::format("{}:{:02} h", s / 3600, s % 3600 / 60);
 }
 
 void add_common(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads, "Threads; 0 = all cores")->check(CLI::Range(0, 4096))->group("Run");
-  command.add_option("--memory", options.memory, "Most memory the job may plan for, e.g. 16G; default: what is free")->group("Run");
+  command.add_option("--memory", options.memory, "Most memory the job may plan for, e.g. 16G; default: what is free")
+      ->group("Run");
   command.add_option("--json", options.json, "Write the result to this file as JSON")->group("Run");
   command.add_option("--isa", options.isa, "Instruction set of the kernels")
       ->check(CLI::IsMember({"auto", "avx2", "avx512vnni"}))
       ->capture_default_str()
       ->group("Run");
-  command.add_flag("--dry-run", options.dry_run, "Print what would be done and the memory it needs, and stop")->group("Run");
+  command.add_flag("--dry-run", options.dry_run, "Print what would be done and the memory it needs, and stop")
+      ->group("Run");
   auto* quiet = command.add_flag("-q,--quiet", options.quiet, "Print results and errors only")->group("Run");
-  command.add_flag("-v,--verbose", options.verbose, "Also print the time and memory of every phase")->excludes(quiet)->group("Run");
+  command.add_flag("-v,--verbose", options.verbose, "Also print the time and memory of every phase")
+      ->excludes(quiet)
+      ->group("Run");
 }
 
 void require_writable(const std::filesystem::path& path) {
@@ -100,7 +107,8 @@ Context make_context(const CommonOptions& options) {
   context.isa = parse_isa(options.isa);
   if (!options.memory.empty()) context.memory_limit = parse_bytes(options.memory);
   const auto progress = std::make_shared<ProgressLine>();
-  const auto logger = std::make_shared<spdlog::logger>("lowshot", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
+  const auto logger =
+      std::make_shared<spdlog::logger>("lowshot", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
   logger->set_pattern("%H:%M:%S %v");
   context.log = [logger, progress, options](LogLevel level, const std::string& line) {
     if (options.quiet || (level == LogLevel::detail && !options.verbose)) return;
@@ -120,7 +128,8 @@ std::vector<std::uint32_t> parse_list(const std::string& text, const std::string
     const std::string_view part = rest.substr(0, comma);
     const std::size_t dash = part.find('-');
     const std::uint32_t first = parse_number(part.substr(0, dash), text, option);
-    const std::uint32_t last = dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), text, option);
+    const std::uint32_t last =
+        dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), text, option);
     if (last < first || last - first > 100000)
       throw Error(ErrorKind::usage, fmt::format("'{}' is not a range of numbers", part), option, "write it like 1-5");
     for (std::uint32_t v = first;; ++v) {

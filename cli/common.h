@@ -28,7 +28,8 @@ void add_common(CLI::App& command, CommonOptions& options);
 /// Before long work: throws Error (resources) unless `path` can be made in its folder.
 void require_writable(const std::filesystem::path& path);
 
-/// A context with log and progress on stderr: progress only when stderr is a terminal. Looks whether --json can be written.
+/// A context with log and progress on stderr: progress only when stderr is a terminal. Looks whether --json can be
+/// written.
 Context make_context(const CommonOptions& options);
 
 /// "1,2,5", "1-5", "1-3,8" -> the numbers in the order given. Error (usage) naming `option` otherwise.

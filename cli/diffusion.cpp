@@ -36,8 +36,9 @@ ExperimentOptions experiment_options(const Options& o) {
 void require_single(const Options& o, std::size_t runs) {
   const bool one = !o.outputs.scores.empty() || !o.outputs.label_matrix_pattern.empty() || !o.predictions.empty();
   if (one && runs > 1)
-    throw Error(ErrorKind::usage, fmt::format("--storeL, --storeLiters and --predictions hold one run and {} are asked for", runs),
-                "", "give one --nlabeled and one --seed");
+    throw Error(ErrorKind::usage,
+                fmt::format("--storeL, --storeLiters and --predictions hold one run and {} are asked for", runs), "",
+                "give one --nlabeled and one --seed");
   const std::string& pattern = o.outputs.label_matrix_pattern;
   const std::size_t at = pattern.find("%d");
   if (!pattern.empty() && (at == std::string::npos || pattern.find('%', at + 1) != std::string::npos))
@@ -46,26 +47,38 @@ void require_single(const Options& o, std::size_t runs) {
 }
 
 Json iteration_json(const IterationResult& i) {
-  return {{"iteration", i.iteration},          {"top5_all", i.accuracy.top5_all}, {"top5_novel", i.accuracy.top5_novel},
-          {"top1_all", i.accuracy.top1_all},   {"top1_novel", i.accuracy.top1_novel},
-          {"seconds", i.seconds},              {"memory_bytes", i.memory}};
+  return {
+      {"iteration", i.iteration},        {"top5_all", i.accuracy.top5_all},     {"top5_novel", i.accuracy.top5_novel},
+      {"top1_all", i.accuracy.top1_all}, {"top1_novel", i.accuracy.top1_novel}, {"seconds", i.seconds},
+      {"memory_bytes", i.memory}};
 }
 
 Json run_json(const RunResult& r) {
   Json iterations = Json::array();
   for (const IterationResult& i : r.iterations) iterations.push_back(iteration_json(i));
-  return {{"nlabeled", r.nlabeled}, {"seed", r.seed},       {"iterations", iterations},
-          {"nodes", r.nodes},       {"edges", r.edges},     {"classes", r.classes},
-          {"test_rows", r.test_rows}, {"unreached_test_rows", r.unreached_test_rows}, {"run_seconds", r.seconds}};
+  return {{"nlabeled", r.nlabeled},   {"seed", r.seed},
+          {"iterations", iterations}, {"nodes", r.nodes},
+          {"edges", r.edges},         {"classes", r.classes},
+          {"test_rows", r.test_rows}, {"unreached_test_rows", r.unreached_test_rows},
+          {"run_seconds", r.seconds}};
 }
 
 Json options_json(const Options& o, const ExperimentOptions& e) {
   Json background = Json::array();
   for (const auto& file : e.background) background.push_back(file.string());
-  return {{"data", e.data.string()}, {"work", e.work.string()}, {"mode", o.mode}, {"nlabeled", o.nlabeled},
-          {"seed", o.seed}, {"nbg", e.background_rows}, {"background", background}, {"in_domain", e.in_domain},
-          {"k", e.k}, {"niter", e.diffusion.iterations}, {"lslice", e.diffusion.slice},
-          {"pca", o.pca.empty() ? "PCAR256.vt" : o.pca}, {"prune", o.prune}};
+  return {{"data", e.data.string()},
+          {"work", e.work.string()},
+          {"mode", o.mode},
+          {"nlabeled", o.nlabeled},
+          {"seed", o.seed},
+          {"nbg", e.background_rows},
+          {"background", background},
+          {"in_domain", e.in_domain},
+          {"k", e.k},
+          {"niter", e.diffusion.iterations},
+          {"lslice", e.diffusion.slice},
+          {"pca", o.pca.empty() ? "PCAR256.vt" : o.pca},
+          {"prune", o.prune}};
 }
 
 // row: of val.hdf5; classes: 0-based ids of the data set; -1: no label reached the row.
@@ -83,14 +96,15 @@ void write_predictions(const std::string& path, const ClassSet& set, const TopCl
 }
 
 void print_iteration(const IterationResult& i, const std::string& run) {
-  fmt::print("{}iteration {:>2}  {:7.3f} s  {:>10}  top-5 accuracy: {:.3f} ({:.3f} on novel)\n", run, i.iteration, i.seconds,
-             format_bytes(i.memory), i.accuracy.top5_all, i.accuracy.top5_novel);
+  fmt::print("{}iteration {:>2}  {:7.3f} s  {:>10}  top-5 accuracy: {:.3f} ({:.3f} on novel)\n", run, i.iteration,
+             i.seconds, format_bytes(i.memory), i.accuracy.top5_all, i.accuracy.top5_novel);
   std::fflush(stdout);
 }
 
 void execute(const Options& o) {
   const ExperimentOptions e = experiment_options(o);
-  const std::vector<std::uint32_t> nlabeled = parse_list(o.nlabeled, "--nlabeled"), seeds = parse_list(o.seed, "--seed");
+  const std::vector<std::uint32_t> nlabeled = parse_list(o.nlabeled, "--nlabeled"),
+                                   seeds = parse_list(o.seed, "--seed");
   require_single(o, nlabeled.size() * seeds.size());
   Context context = make_context(o.common);
   if (o.common.dry_run) {
@@ -109,8 +123,8 @@ void execute(const Options& o) {
     for (const std::uint32_t seed : seeds) {
       const bool several = nlabeled.size() * seeds.size() > 1;
       const std::string title = several ? fmt::format("nlabeled {:>2}  seed {}  ", labels, seed) : "";
-      runs.push_back(run(context, part, e, labels, seed, o.outputs,
-                         [&](const IterationResult& i) { print_iteration(i, title); }));
+      runs.push_back(
+          run(context, part, e, labels, seed, o.outputs, [&](const IterationResult& i) { print_iteration(i, title); }));
       if (runs.back().unreached_test_rows != 0)
         context.info(fmt::format("{} of {} test rows were reached by no label and count as wrong",
                                  runs.back().unreached_test_rows, runs.back().test_rows));
@@ -139,21 +153,32 @@ void add_diffusion(CLI::App& app) {
       "  lowshot diffusion --data data/cifar-lowshot --work build/demo --nbg 60000 --nlabeled 1 --seed 1-5 --niter 3");
   command->add_option("--data", o->experiment.data, "Data directory (docs/files.md); default: the variable DDIR");
   command->add_option("--work", o->experiment.work, "Directory for everything derived; default: the data directory");
-  command->add_option("--mode", o->mode, "Classes: val (set 1) or test (set 2)")->check(CLI::IsMember({"val", "test"}))->capture_default_str();
-  command->add_option("--nlabeled", o->nlabeled, "Labelled images a novel class; 1,2,5 or 1-5 for several runs")->capture_default_str();
+  command->add_option("--mode", o->mode, "Classes: val (set 1) or test (set 2)")
+      ->check(CLI::IsMember({"val", "test"}))
+      ->capture_default_str();
+  command->add_option("--nlabeled", o->nlabeled, "Labelled images a novel class; 1,2,5 or 1-5 for several runs")
+      ->capture_default_str();
   command->add_option("--seed", o->seed, "Seed of the split; 1-5 for several runs")->capture_default_str();
   command->add_option("--nbg", o->experiment.background_rows, "Background images: the first N")->capture_default_str();
-  command->add_option("--background", o->background, "Background descriptor files, instead of the data directory's")->expected(1, -1);
+  command->add_option("--background", o->background, "Background descriptor files, instead of the data directory's")
+      ->expected(1, -1);
   command->add_flag("--in-domain", o->experiment.in_domain, "The unlabelled novel training images are background, too");
-  command->add_option("--k", o->experiment.k, "Neighbours in the graph")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_option("--niter", o->experiment.diffusion.iterations, "Diffusion iterations")->check(CLI::Range(0, 65000))->capture_default_str();
-  command->add_option("--lslice", o->experiment.diffusion.slice, "Classes diffused at a time (memory only); 0 = 64")->capture_default_str();
+  command->add_option("--k", o->experiment.k, "Neighbours in the graph")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--niter", o->experiment.diffusion.iterations, "Diffusion iterations")
+      ->check(CLI::Range(0, 65000))
+      ->capture_default_str();
+  command->add_option("--lslice", o->experiment.diffusion.slice, "Classes diffused at a time (memory only); 0 = 64")
+      ->capture_default_str();
   command->add_option("--pca", o->pca, "none, a .vt file, or a dimension; default: the data directory's PCAR256.vt");
   command->add_option("--label-idx", o->label_idx, "Class lists, instead of the data directory's label_idx.json");
   command->add_option("--prune", o->prune, "Skip rows that cannot matter: auto, on, off (same result)")
-      ->check(CLI::IsMember({"auto", "on", "off"}))->capture_default_str();
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
   command->add_option("--storeL", o->outputs.scores, "Write the scores of all iterations: npy [T+1, test rows, C]");
-  command->add_option("--storeLiters", o->outputs.label_matrix_pattern, "Write L of every iteration: a name with %d, npy [n, C]");
+  command->add_option("--storeLiters", o->outputs.label_matrix_pattern,
+                      "Write L of every iteration: a name with %d, npy [n, C]");
   command->add_option("--predictions", o->predictions, "Write the class and the 5 best of every test row as CSV");
   add_common(*command, o->common);
   command->callback([o] { execute(*o); });

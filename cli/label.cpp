@@ -32,10 +32,10 @@ constexpr std::size_t most_named = 10;
 
 // The rows that the answer is about, and those that only bring labels.
 struct Job {
-  Collection collection;        // all of them, rows of --labelled last
-  std::uint64_t rows = 0;       // without those
+  Collection collection;   // all of them, rows of --labelled last
+  std::uint64_t rows = 0;  // without those
   std::optional<Names> ids;
-  RowLabels labels;             // of every row of the collection
+  RowLabels labels;  // of every row of the collection
 };
 
 Job open_job(const Options& o) {
@@ -88,13 +88,14 @@ void require_good(const Job& job, const std::vector<std::uint32_t>& bad, const s
   std::string named;
   for (std::size_t i = 0; i < std::min(most_named, bad.size()); ++i) named += (i != 0 ? "; " : "") + where(job, bad[i]);
   if (bad.size() > most_named) named += fmt::format("; and {} more", bad.size() - most_named);
-  throw Error(ErrorKind::input, fmt::format("{} of {} rows are NaN, infinite or all zero", bad.size(), job.collection.rows), named,
+  throw Error(ErrorKind::input,
+              fmt::format("{} of {} rows are NaN, infinite or all zero", bad.size(), job.collection.rows), named,
               "mend them, or go on without them with --on-bad skip");
 }
 
 // Rows of nodes to their places in a file of rows: pieces between bad rows, which stay 0.
-void write_good_rows(NpyTileWriter& file, std::uint32_t first_class, MatrixView<const float> nodes, const std::vector<std::uint32_t>& bad,
-                     std::uint64_t rows) {
+void write_good_rows(NpyTileWriter& file, std::uint32_t first_class, MatrixView<const float> nodes,
+                     const std::vector<std::uint32_t>& bad, std::uint64_t rows) {
   std::uint64_t row = 0, node = 0;
   for (std::size_t b = 0; row < rows; ++b) {
     const std::uint64_t end = b < bad.size() ? std::min<std::uint64_t>(bad[b], rows) : rows;
@@ -104,12 +105,15 @@ void write_good_rows(NpyTileWriter& file, std::uint32_t first_class, MatrixView<
   }
 }
 
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+std::string percent(double share) {
+  return fmt::format("{:.1f} %", 100 * share);
+}
 
 void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::string>& classes) {
   if (h.checked_rows == 0) {
     fmt::print("No label could be held out: every class has a single one, so nothing is known about accuracy.\n");
-    fmt::print("iterations: {} ({})\n", h.iterations, o.iterations != 0 ? "as given" : "the default where nothing can be held out");
+    fmt::print("iterations: {} ({})\n", h.iterations,
+               o.iterations != 0 ? "as given" : "the default where nothing can be held out");
     return;
   }
   fmt::print("held-out accuracy: {} ({} to {} with 95 % confidence; {} labelled rows, {} folds)\n", percent(h.accuracy),
@@ -129,7 +133,8 @@ void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::s
   }
   fmt::print("  confidence >=   rows kept   held-out accuracy\n");
   for (const ThresholdRow& row : h.thresholds)
-    fmt::print("  {:>13.3f}  {:>10}  {:>10} ({} rows)\n", row.threshold, percent(row.kept), percent(row.accuracy), row.held_out);
+    fmt::print("  {:>13.3f}  {:>10}  {:>10} ({} rows)\n", row.threshold, percent(row.kept), percent(row.accuracy),
+               row.held_out);
   if (o.label.precision) {
     if (h.picked)
       fmt::print("precision {}: confidence >= {:.4f} keeps {} of the unlabelled rows\n", percent(*o.label.precision),
@@ -147,8 +152,13 @@ Json hold_out_json(const HoldOut& h, const std::vector<std::string>& classes) {
   Json unchecked = Json::array(), thresholds = Json::array();
   for (const std::int32_t c : h.unchecked_classes) unchecked.push_back(classes[static_cast<std::size_t>(c)]);
   for (const ThresholdRow& r : h.thresholds) thresholds.push_back(threshold_json(r));
-  Json json = {{"checked_rows", h.checked_rows}, {"accuracy", h.accuracy}, {"low", h.low}, {"high", h.high},
-               {"accuracy_by_iteration", h.accuracy_by_iteration}, {"unchecked_classes", unchecked}, {"thresholds", thresholds}};
+  Json json = {{"checked_rows", h.checked_rows},
+               {"accuracy", h.accuracy},
+               {"low", h.low},
+               {"high", h.high},
+               {"accuracy_by_iteration", h.accuracy_by_iteration},
+               {"unchecked_classes", unchecked},
+               {"thresholds", thresholds}};
   json["picked"] = h.picked ? threshold_json(*h.picked) : Json(nullptr);
   return json;
 }
@@ -175,13 +185,16 @@ void execute(const Options& given) {
   const MemoryPlan memory = memory_plan(job, o);
   if (o.common.dry_run) {
     PlanText text;
-    text.steps = {fmt::format("{} rows of {} dimensions in {} files are read", job.collection.rows, job.collection.dim, job.collection.shards.size()),
-                  fmt::format("the exact {}-nearest-neighbour graph is built, or taken from {}", stored_k(o.label.k), keep_options(o).work.string()),
+    text.steps = {fmt::format("{} rows of {} dimensions in {} files are read", job.collection.rows, job.collection.dim,
+                              job.collection.shards.size()),
+                  fmt::format("the exact {}-nearest-neighbour graph is built, or taken from {}", stored_k(o.label.k),
+                              keep_options(o).work.string()),
                   fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
     for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
     const double seconds = estimate_build_seconds(context, job.collection, keep_options(o));
-    text.steps.push_back(fmt::format("building the graph takes about {} on this machine (if none is kept){}", format_duration(seconds),
-                                     seconds > 600 ? "; fewer dimensions shorten it in proportion: lowshot pca train --dim 128, pca apply" : ""));
+    text.steps.push_back(fmt::format(
+        "building the graph takes about {} on this machine (if none is kept){}", format_duration(seconds),
+        seconds > 600 ? "; fewer dimensions shorten it in proportion: lowshot pca train --dim 128, pca apply" : ""));
     return print_plan(text, o.common);
   }
   memory.require(context.memory_limit, "raise --memory, or reduce the descriptors with `lowshot pca apply`");
@@ -194,8 +207,10 @@ void execute(const Options& given) {
   std::vector<std::int32_t> node_labels;
   node_labels.reserve(job.collection.rows);
   for (std::uint64_t row = 0, bad = 0; row < job.collection.rows; ++row) {
-    if (bad < kept.bad_rows.size() && kept.bad_rows[bad] == row) ++bad;
-    else node_labels.push_back(job.labels.of_row[row]);
+    if (bad < kept.bad_rows.size() && kept.bad_rows[bad] == row)
+      ++bad;
+    else
+      node_labels.push_back(job.labels.of_row[row]);
   }
   Graph graph;
   {
@@ -209,14 +224,19 @@ void execute(const Options& given) {
   const ScoreSink write_shares = [&](std::uint32_t, std::uint32_t first, MatrixView<const float> shares) {
     write_good_rows(*scores, first, shares, kept.bad_rows, job.rows);
   };
-  const LabelResult result = label_nodes(context, graph.view(), node_labels, classes, o.label, scores ? write_shares : ScoreSink{});
+  const LabelResult result =
+      label_nodes(context, graph.view(), node_labels, classes, o.label, scores ? write_shares : ScoreSink{});
   if (scores) scores->commit();
 
-  const LabelledRows rows{job.rows, kept.bad_rows, job.labels.of_row, job.labels.classes, job.ids ? &*job.ids : nullptr, &result, o.relabel};
+  const LabelledRows rows{job.rows, kept.bad_rows, job.labels.of_row, job.labels.classes, job.ids ? &*job.ids : nullptr,
+                          &result,  o.relabel};
+  const fs::path suspects_file = fs::path(o.out).replace_extension(".suspects.csv");
   {
     Phase phase(context, "writing");
-    const LabelFormat format = o.format == "csv" ? LabelFormat::csv : o.format == "jsonl" ? LabelFormat::jsonl : LabelFormat::npy;
-    write_suspects(fs::path(o.out).replace_extension(".suspects.csv"), rows);
+    const LabelFormat format = o.format == "csv"     ? LabelFormat::csv
+                               : o.format == "jsonl" ? LabelFormat::jsonl
+                                                     : LabelFormat::npy;
+    write_suspects(suspects_file, rows);
     if (!kept.bad_rows.empty()) write_bad_rows(fs::path(o.out).replace_extension(".bad.csv"), rows);
     write_labels(o.out, format, rows, o.label.top);
   }
@@ -230,8 +250,10 @@ void execute(const Options& given) {
     if (row.classes[0] >= 0) ++by_class[static_cast<std::size_t>(row.classes[0])];
   });
   std::string counts;
-  for (const auto& [status, count] : by_status) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name(status));
-  fmt::print("rows: {}; {} of {} labels look wrong (OUT.suspects.csv)\n", counts, result.suspects.size(), labels);
+  for (const auto& [status, count] : by_status)
+    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name(status));
+  fmt::print("rows: {}; {} of {} labels look wrong ({})\n", counts, result.suspects.size(), labels,
+             suspects_file.string());
 
   Json json;
   for (const auto status : {RowStatus::given, RowStatus::predicted, RowStatus::unreached, RowStatus::bad})
@@ -253,27 +275,42 @@ void add_label(CLI::App& app) {
   command->footer(
       "Example: shards in a folder, file names as ids, labels in a CSV with the columns id,label:\n"
       "  lowshot label embeddings/ --ids names.txt --labels labels.csv -o labelled.csv --precision 0.95");
-  command->add_option("descriptors", o->descriptors, "Files (.npy, .hdf5, raw with --dim), folders or quoted globs")->required();
-  command->add_option("--labels", o->labels, "CSV with id,label or row,label, or one label a row (npy, text)")->required();
+  command->add_option("descriptors", o->descriptors, "Files (.npy, .hdf5, raw with --dim), folders or quoted globs")
+      ->required();
+  command->add_option("--labels", o->labels, "CSV with id,label or row,label, or one label a row (npy, text)")
+      ->required();
   command->add_option("-o,--out", o->out, "Where the labels go")->required();
   command->add_option("--ids", o->ids, "Names of the rows: text or CSV, one file or one a shard")->expected(1, -1);
-  command->add_option("--match", o->match, "How labels find ids")->check(CLI::IsMember({"name", "basename", "stem"}))->capture_default_str();
-  command->add_option("--labelled", o->labelled, "Descriptors that --labels belongs to, if they are not among the others");
-  command->add_option("--add", o->add, "More descriptors behind the others: a kept graph is extended by them")->expected(1, -1);
+  command->add_option("--match", o->match, "How labels find ids")
+      ->check(CLI::IsMember({"name", "basename", "stem"}))
+      ->capture_default_str();
+  command->add_option("--labelled", o->labelled,
+                      "Descriptors that --labels belongs to, if they are not among the others");
+  command->add_option("--add", o->add, "More descriptors behind the others: a kept graph is extended by them")
+      ->expected(1, -1);
   command->add_option("--dim", o->dim, "Dimension of headerless files");
   command->add_option("--on-bad", o->on_bad, "NaN, infinite or all-zero rows: stop, or skip (no edges, status bad)")
-      ->check(CLI::IsMember({"stop", "skip"}))->capture_default_str();
+      ->check(CLI::IsMember({"stop", "skip"}))
+      ->capture_default_str();
   command->add_option("--work", o->work, "Where the graph is kept; default: OUT.work");
   command->add_option("--k", o->label.k, "Neighbours in the graph")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_option("--iterations", o->iterations, "Diffusion iterations; default: the best on held-out labels")->check(CLI::Range(1, 1000));
-  command->add_option("--folds", o->label.folds, "Folds of the hold-out")->check(CLI::Range(2, 100))->capture_default_str();
+  command->add_option("--iterations", o->iterations, "Diffusion iterations; default: the best on held-out labels")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--folds", o->label.folds, "Folds of the hold-out")
+      ->check(CLI::Range(2, 100))
+      ->capture_default_str();
   command->add_option("--seed", o->label.seed, "Seed of the folds")->capture_default_str();
-  command->add_option("--precision", o->precision, "Find the confidence above which this share is right, e.g. 0.95")->check(CLI::Range(0.01, 1.0));
+  command->add_option("--precision", o->precision, "Find the confidence above which this share is right, e.g. 0.95")
+      ->check(CLI::Range(0.01, 1.0));
   command->add_flag("--relabel", o->relabel, "Show the program's opinion of hand-labelled rows, too");
   command->add_option("--top", o->label.top, "Classes shown a row")->check(CLI::Range(1, 1000))->capture_default_str();
-  command->add_option("--format", o->format, "Format of the labels")->check(CLI::IsMember({"csv", "jsonl", "npy"}))->capture_default_str();
-  command->add_option("--scores", o->scores, "Write the share of every class for every row: npy float16 [rows, classes]");
-  command->add_option("--report", o->report, "Write a page (HTML, one file) that shows counts, trust, and rows to look at");
+  command->add_option("--format", o->format, "Format of the labels")
+      ->check(CLI::IsMember({"csv", "jsonl", "npy"}))
+      ->capture_default_str();
+  command->add_option("--scores", o->scores,
+                      "Write the share of every class for every row: npy float16 [rows, classes]");
+  command->add_option("--report", o->report,
+                      "Write a page (HTML, one file) that shows counts, trust, and rows to look at");
   command->add_option("--images", o->images, "Folder in which the ids are image files, for the thumbnails of --report");
   add_common(*command, o->common);
   command->callback([o] { execute(*o); });

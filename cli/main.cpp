@@ -10,10 +10,13 @@ namespace {
 
 int exit_code(lowshot::ErrorKind kind) {
   switch (kind) {
-    case lowshot::ErrorKind::usage: return 2;
-    case lowshot::ErrorKind::input: return 3;
+    case lowshot::ErrorKind::usage:
+      return 2;
+    case lowshot::ErrorKind::input:
+      return 3;
     case lowshot::ErrorKind::resources:
-    case lowshot::ErrorKind::device: return 4;
+    case lowshot::ErrorKind::device:
+      return 4;
   }
   return 1;
 }
@@ -41,6 +44,13 @@ int run(int argc, char** argv) {
   } catch (const CLI::CallForVersion& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
+    if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-') {
+      std::string names;
+      for (const CLI::App* sub : app.get_subcommands({})) names += (names.empty() ? "" : ", ") + sub->get_name();
+      std::fprintf(stderr, "lowshot: there is no command '%s'; commands are %s; see `lowshot --help`\n", argv[1],
+                   names.c_str());
+      return 2;
+    }
     std::string command = "lowshot";
     for (const CLI::App* sub = &app; !sub->get_subcommands().empty(); command += " " + sub->get_name())
       sub = sub->get_subcommands().front();
@@ -55,7 +65,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const int code = run(argc, argv);
-    if (std::fflush(stdout) != 0) throw lowshot::Error(lowshot::ErrorKind::resources, "the results could not be printed");
+    if (std::fflush(stdout) != 0)
+      throw lowshot::Error(lowshot::ErrorKind::resources, "the results could not be printed");
     return code;
   } catch (const lowshot::Error& e) {
     std::fprintf(stderr, "lowshot: %s\n", e.what());

@@ -21,16 +21,16 @@ std::string_view name(Isa isa);
 enum class LogLevel { info, detail };
 
 struct Progress {
-  std::string_view phase;   ///< e.g. "k-NN graph"
-  std::uint64_t done = 0;   ///< in `unit`s, from 0 to total
+  std::string_view phase;  ///< e.g. "k-NN graph"
+  std::uint64_t done = 0;  ///< in `unit`s, from 0 to total
   std::uint64_t total = 0;
-  std::string_view unit;    ///< e.g. "rows"
+  std::string_view unit;  ///< e.g. "rows"
 };
 
 /// Passed by reference through every call; not to be used by two calls at the same time.
 struct Context {
-  int threads = 0;                  ///< OpenMP threads of this call; 0 = all cores the process may use
-  std::uint64_t memory_limit = 0;   ///< bytes that the plan of a job may reach; 0 = what the machine has free
+  int threads = 0;                 ///< OpenMP threads of this call; 0 = all cores the process may use
+  std::uint64_t memory_limit = 0;  ///< bytes that the plan of a job may reach; 0 = what the machine has free
   Isa isa = best_isa();
   std::function<void(LogLevel, const std::string&)> log = {};  ///< whole lines; called by the calling thread only
   std::function<void(const Progress&)> progress = {};          ///< often, by the calling thread only; must be quick

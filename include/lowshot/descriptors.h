@@ -16,7 +16,8 @@ class DescriptorView {
   DescriptorView(MatrixView<const float> rows) : single_(rows) {}
   DescriptorView(MatrixView<float> rows) : single_(rows) {}
   DescriptorView(const Matrix<float>& rows) : single_(rows) {}
-  DescriptorView(MatrixView<const Half> rows, std::span<const float> factor) : half_(rows), factor_(factor), is_half_(true) {}
+  DescriptorView(MatrixView<const Half> rows, std::span<const float> factor)
+      : half_(rows), factor_(factor), is_half_(true) {}
 
   bool is_half() const { return is_half_; }
   std::size_t rows() const { return is_half_ ? half_.rows() : single_.rows(); }

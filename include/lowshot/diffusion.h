@@ -21,14 +21,15 @@ enum class Pruning {
 
 struct DiffusionOptions {
   std::uint32_t iterations = 10;
-  std::uint32_t slice = 0;  ///< classes processed at a time; 0 = 64. Results do not depend on it, memory does (nodes x slice x 8 bytes)
+  std::uint32_t slice =
+      0;  ///< classes processed at a time; 0 = 64. Results do not depend on it, memory does (nodes x slice x 8 bytes)
   Pruning pruning = Pruning::automatic;
-  std::uint32_t read_from = 0;     ///< first iteration that is read out
-  bool normalise_columns = true;   ///< false: hand over U_t, whose columns add up over sets of labels, instead of L_t
+  std::uint32_t read_from = 0;    ///< first iteration that is read out
+  bool normalise_columns = true;  ///< false: hand over U_t, whose columns add up over sets of labels, instead of L_t
 };
 
-/// Receives scores: iteration t (read_from .. iterations), classes first_class .. first_class + scores.cols() - 1, and the
-/// scores V_t = W2 L_t of every query row. Each (t, slice) comes exactly once; the order is not promised.
+/// Receives scores: iteration t (read_from .. iterations), classes first_class .. first_class + scores.cols() - 1, and
+/// the scores V_t = W2 L_t of every query row. Each (t, slice) comes exactly once; the order is not promised.
 using ScoreSink = std::function<void(std::uint32_t t, std::uint32_t first_class, MatrixView<const float> scores)>;
 
 /// Diffuses one-hot labels over the graph and reads out the scores of query rows after every iteration.

@@ -1,6 +1,6 @@
 #pragma once
-// The low-shot experiment (reference protocol, sections 2 to 6): split -> descriptors -> graph -> diffusion -> accuracy.
-// What does not change between experiments (descriptors, background graph, base rows) is prepared once; each
+// The low-shot experiment (reference protocol, sections 2 to 6): split -> descriptors -> graph -> diffusion ->
+// accuracy. What does not change between experiments (descriptors, background graph, base rows) is prepared once; each
 // (nlabeled, seed) extends it by its few labelled novel rows.
 
 #include <cstdint>
@@ -35,13 +35,13 @@ struct PcaChoice {
 };
 
 struct ExperimentOptions {
-  std::filesystem::path data;                        ///< the data directory
-  std::filesystem::path work = {};                   ///< derived files; empty: the data directory, if it can be written
+  std::filesystem::path data;       ///< the data directory
+  std::filesystem::path work = {};  ///< derived files; empty: the data directory, if it can be written
   std::optional<std::filesystem::path> label_idx = {};  ///< instead of the data directory's label_idx.json
-  int class_set = 1;                                 ///< 1: validation classes, 2: test classes
-  std::uint64_t background_rows = 0;                 ///< the first N background images (--nbg)
-  std::vector<std::filesystem::path> background = {};  ///< descriptor files instead of the data directory's background
-  bool in_domain = false;                            ///< the unlabelled novel training images become background too
+  int class_set = 1;                                    ///< 1: validation classes, 2: test classes
+  std::uint64_t background_rows = 0;                    ///< the first N background images (--nbg)
+  std::vector<std::filesystem::path> background = {};   ///< descriptor files instead of the data directory's background
+  bool in_domain = false;                               ///< the unlabelled novel training images become background too
   std::uint32_t k = 30;
   PcaChoice pca = {};
   DiffusionOptions diffusion = {};
@@ -55,11 +55,11 @@ struct StaticPart {
   std::uint64_t background = 0, base = 0, novel = 0, static_rows = 0;
   Matrix<float> rows;  ///< normalised descriptors
   Matrix<float> test;
-  std::vector<std::int32_t> static_labels;        ///< one a static row; -1 for background and in-domain novel rows
-  std::vector<std::uint64_t> row_of_train;        ///< train row -> row above (novel and base rows of the class set)
-  KnnTable table;                                 ///< static rows among themselves
-  KnnTable test_table;                            ///< test rows among the static rows
-  std::optional<Graph> graph;                     ///< in-domain: the graph of every experiment
+  std::vector<std::int32_t> static_labels;  ///< one a static row; -1 for background and in-domain novel rows
+  std::vector<std::uint64_t> row_of_train;  ///< train row -> row above (novel and base rows of the class set)
+  KnnTable table;                           ///< static rows among themselves
+  KnnTable test_table;                      ///< test rows among the static rows
+  std::optional<Graph> graph;               ///< in-domain: the graph of every experiment
 };
 
 /// Reads, maps and joins everything static; makes and keeps PCA and background graph where they are absent.
@@ -79,8 +79,8 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
 struct IterationResult {
   std::uint32_t iteration = 0;
   Accuracy accuracy;
-  double seconds = 0;         ///< since the start of the run
-  std::uint64_t memory = 0;   ///< resident bytes when the iteration was complete
+  double seconds = 0;        ///< since the start of the run
+  std::uint64_t memory = 0;  ///< resident bytes when the iteration was complete
 };
 
 struct RunResult {
@@ -94,9 +94,9 @@ struct RunResult {
 
 /// Where a run's matrices go (protocol, section 5); empty: nowhere.
 struct RunOutputs {
-  std::filesystem::path scores = {};         ///< --storeL: npy float32 [T + 1, test rows, C]
-  std::string label_matrix_pattern = {};     ///< --storeLiters: holds one %d; npy float32 [n, C] per iteration, rows in
-                                             ///< the protocol's order (labelled, in-domain unlabelled, background)
+  std::filesystem::path scores = {};      ///< --storeL: npy float32 [T + 1, test rows, C]
+  std::string label_matrix_pattern = {};  ///< --storeLiters: holds one %d; npy float32 [n, C] per iteration, rows in
+                                          ///< the protocol's order (labelled, in-domain unlabelled, background)
 };
 
 /// One experiment. `on_iteration` is called once per iteration, in order, as soon as its accuracies are known.

@@ -13,9 +13,10 @@ namespace lowshot {
 /// B in compressed rows: entry (i, j) is 1, or 2 when i and j are in each other's lists or i = j is in its own.
 /// There is no weight array: the weight 2 is the top bit of the neighbour's id, which is why n < 2^31.
 struct GraphView {
-  std::span<const std::uint64_t> offsets;     ///< n + 1; offsets[i]..offsets[i+1] index `neighbours`; may start above 0
-  std::span<const std::uint32_t> neighbours;  ///< neighbours[e - offsets[0]]: id | (weight 2 ? 0x80000000 : 0), ids rising in a row
-  std::span<const float> inverse_degree;      ///< n: 1 / D_i with D_i = sum_j B_ij; 0 for a row without edges
+  std::span<const std::uint64_t> offsets;  ///< n + 1; offsets[i]..offsets[i+1] index `neighbours`; may start above 0
+  std::span<const std::uint32_t>
+      neighbours;  ///< neighbours[e - offsets[0]]: id | (weight 2 ? 0x80000000 : 0), ids rising in a row
+  std::span<const float> inverse_degree;  ///< n: 1 / D_i with D_i = sum_j B_ij; 0 for a row without edges
 
   std::size_t nodes() const { return inverse_degree.size(); }
   std::uint64_t edges() const { return offsets.back() - offsets.front(); }
@@ -25,8 +26,12 @@ struct GraphView {
 };
 
 inline constexpr std::uint32_t weight2_bit = 0x80000000u;
-inline std::uint32_t edge_node(std::uint32_t edge) { return edge & ~weight2_bit; }
-inline std::uint32_t edge_weight(std::uint32_t edge) { return 1 + (edge >> 31); }
+inline std::uint32_t edge_node(std::uint32_t edge) {
+  return edge & ~weight2_bit;
+}
+inline std::uint32_t edge_weight(std::uint32_t edge) {
+  return 1 + (edge >> 31);
+}
 
 struct Graph {
   std::vector<std::uint64_t> offsets;

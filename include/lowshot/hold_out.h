@@ -13,8 +13,8 @@ inline constexpr std::uint8_t never_held_out = 255;
 /// repeats x rows: the fold (0 .. folds-1) in which each labelled row is held out. Stratified: the rows of a class are
 /// shuffled and dealt out evenly, so at least one of two or more stays labelled. The only row of a class is never held
 /// out. Seeded, deterministic. `folds`: 2 .. 254.
-Matrix<std::uint8_t> stratified_folds(std::span<const std::int32_t> classes, std::uint32_t class_count, std::uint32_t folds,
-                                      std::uint32_t repeats, std::uint32_t seed);
+Matrix<std::uint8_t> stratified_folds(std::span<const std::int32_t> classes, std::uint32_t class_count,
+                                      std::uint32_t folds, std::uint32_t repeats, std::uint32_t seed);
 
 struct Interval {
   double low = 0, high = 1;

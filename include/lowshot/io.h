@@ -51,12 +51,13 @@ ClassSets read_class_sets(const fs::path& path);  ///< label_idx.json
 LinearMap read_vt(const fs::path& path);          ///< Faiss VectorTransform, PCAMatrix or LinearTransform
 void write_vt(const fs::path& path, const LinearMap& map);
 
-// --- Faiss IndexIVFFlat (inner product, L2 quantizer) ------------------------------------------------------------------
+// --- Faiss IndexIVFFlat (inner product, L2 quantizer)
+// ------------------------------------------------------------------
 
 struct IvfIndex {
-  Matrix<float> centroids;                          ///< lists x d
-  std::vector<std::vector<std::int64_t>> ids;       ///< per list
-  std::vector<Matrix<float>> vectors;               ///< per list, rows x d
+  Matrix<float> centroids;                     ///< lists x d
+  std::vector<std::vector<std::int64_t>> ids;  ///< per list
+  std::vector<Matrix<float>> vectors;          ///< per list, rows x d
   std::uint32_t nprobe = 1;
 };
 IvfIndex read_index(const fs::path& path);
@@ -84,14 +85,15 @@ class RowWriter {
   std::unique_ptr<State> state_;
 };
 
-/// A float32 npy (or float16, converted on the way) of any shape, written as a matrix of product(shape[..-1]) rows by blocks of columns: what slices of
-/// classes arrive as. Under its final name once `commit` has been called.
+/// A float32 npy (or float16, converted on the way) of any shape, written as a matrix of product(shape[..-1]) rows by
+/// blocks of columns: what slices of classes arrive as. Under its final name once `commit` has been called.
 class NpyTileWriter {
  public:
   NpyTileWriter(const fs::path& path, const std::vector<std::uint64_t>& shape, bool half = false);
   ~NpyTileWriter();
   NpyTileWriter(NpyTileWriter&&) noexcept;
-  /// What is never written is 0. Rows first_row .. first_row + values.rows() - 1, columns first_col .. first_col + values.cols() - 1.
+  /// What is never written is 0. Rows first_row .. first_row + values.rows() - 1, columns first_col .. first_col +
+  /// values.cols() - 1.
   void write(std::uint64_t first_row, std::uint64_t first_col, MatrixView<const float> values);
   void commit();
 
@@ -150,7 +152,7 @@ struct Origin {
   std::vector<std::pair<std::string, std::string>> inputs;   ///< name -> xxh3 (hex)
   std::vector<std::pair<std::string, std::string>> options;  ///< name -> value
 };
-std::string hash_file(const fs::path& path);  ///< xxh3-64 of the content, hex
+std::string hash_file(const fs::path& path);   ///< xxh3-64 of the content, hex
 std::string hash_text(std::string_view text);  ///< the same of a text
 void write_origin(const fs::path& derived, const Origin& origin);
 enum class OriginState { absent, equal, different };

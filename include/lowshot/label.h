@@ -1,6 +1,7 @@
 #pragma once
-// The practitioner's job: descriptors of everything, labels of a few rows -> a label and a confidence for every row, and
-// how far they can be trusted. No base classes, no test set: the labelled rows are held out in turn on the one graph.
+// The practitioner's job: descriptors of everything, labels of a few rows -> a label and a confidence for every row,
+// and how far they can be trusted. No base classes, no test set: the labelled rows are held out in turn on the one
+// graph.
 
 #include <cstdint>
 #include <filesystem>
@@ -49,7 +50,7 @@ enum class MatchBy {
 
 /// Class of every row, -1 where there is no label.
 struct RowLabels {
-  std::vector<std::string> classes;   ///< by number where all are integers, else alphabetically
+  std::vector<std::string> classes;  ///< by number where all are integers, else alphabetically
   std::vector<std::int32_t> of_row;
 };
 
@@ -75,21 +76,21 @@ struct LabelOptions {
 
 /// One line of the threshold table.
 struct ThresholdRow {
-  double threshold = 0;    ///< of the confidence
-  double kept = 0;         ///< share of the unlabelled rows at or above it
-  double accuracy = 0;     ///< of the held-out labelled rows at or above it
+  double threshold = 0;        ///< of the confidence
+  double kept = 0;             ///< share of the unlabelled rows at or above it
+  double accuracy = 0;         ///< of the held-out labelled rows at or above it
   std::uint64_t held_out = 0;  ///< how many those are
 };
 
 /// What holding labelled rows out says.
 struct HoldOut {
-  std::uint64_t checked_rows = 0;                ///< labelled rows that were held out
-  std::vector<std::int32_t> unchecked_classes;   ///< classes with a single label
-  std::vector<double> accuracy_by_iteration;     ///< 1 .. most_iterations at index 0 ..
-  std::uint32_t iterations = 0;                  ///< the chosen (or given) number
-  double accuracy = 0, low = 0, high = 0;        ///< at `iterations`, with its 95 % interval (Wilson)
-  std::vector<ThresholdRow> thresholds;          ///< falling share
-  std::optional<ThresholdRow> picked;            ///< for --precision; nothing when no threshold reaches it
+  std::uint64_t checked_rows = 0;               ///< labelled rows that were held out
+  std::vector<std::int32_t> unchecked_classes;  ///< classes with a single label
+  std::vector<double> accuracy_by_iteration;    ///< 1 .. most_iterations at index 0 ..
+  std::uint32_t iterations = 0;                 ///< the chosen (or given) number
+  double accuracy = 0, low = 0, high = 0;       ///< at `iterations`, with its 95 % interval (Wilson)
+  std::vector<ThresholdRow> thresholds;         ///< falling share
+  std::optional<ThresholdRow> picked;           ///< for --precision; nothing when no threshold reaches it
 };
 
 enum class RowStatus : std::uint8_t { given, predicted, unreached, bad };
@@ -114,7 +115,8 @@ struct LabelResult {
 };
 
 /// Labels every node of a graph from the labels of a few (class, or -1). With `share_sink` the shares of all classes
-/// are handed over as well, nodes x slice by slice of classes (a second diffusion: a share needs the row's sum first). Deterministic. Memory: label_nodes_memory.
+/// are handed over as well, nodes x slice by slice of classes (a second diffusion: a share needs the row's sum first).
+/// Deterministic. Memory: label_nodes_memory.
 LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                         std::uint32_t classes, const LabelOptions& options, const ScoreSink& share_sink = {});
 std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options);

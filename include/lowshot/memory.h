@@ -11,8 +11,8 @@ std::uint64_t resident_bytes();       ///< in use by this process now
 std::uint64_t peak_resident_bytes();  ///< the most this process has used
 std::uint64_t available_bytes();      ///< what the machine (and the cgroup, where there is one) can still give
 
-std::string format_bytes(std::uint64_t bytes);          ///< "1.50 GiB"
-std::uint64_t parse_bytes(const std::string& text);     ///< "16G", "1.5GiB", "800M", "1024"; Error (usage) otherwise
+std::string format_bytes(std::uint64_t bytes);       ///< "1.50 GiB"
+std::uint64_t parse_bytes(const std::string& text);  ///< "16G", "1.5GiB", "800M", "1024"; Error (usage) otherwise
 
 /// What a job will hold at its largest moment, item by item. Filled by the functions that do the work (each heavy
 /// stage has a `..._memory` function beside it), so the estimate and the work cannot drift apart unseen.

@@ -11,19 +11,19 @@ namespace lowshot {
 /// label_idx.json, ids turned to 0-based.
 struct ClassSets {
   std::vector<std::string> names;
-  std::vector<std::int32_t> base[2];   ///< class set 1 (validation) and 2 (test)
+  std::vector<std::int32_t> base[2];  ///< class set 1 (validation) and 2 (test)
   std::vector<std::int32_t> novel[2];
 };
 
 /// The part of a split that depends on the class set alone.
 struct ClassSet {
-  int number = 1;                               ///< 1 (validation) or 2 (test), for messages
-  std::vector<std::int32_t> original_class;     ///< C entries: original id of class 0..C-1, rising
-  std::vector<std::string> names;               ///< C entries; empty where the class has no name
-  std::vector<bool> is_novel;                   ///< C entries
+  int number = 1;                                      ///< 1 (validation) or 2 (test), for messages
+  std::vector<std::int32_t> original_class;            ///< C entries: original id of class 0..C-1, rising
+  std::vector<std::string> names;                      ///< C entries; empty where the class has no name
+  std::vector<bool> is_novel;                          ///< C entries
   std::vector<std::vector<std::uint32_t>> train_rows;  ///< C entries: rows of the train file, in file order
-  std::vector<std::uint32_t> test_rows;         ///< rows of the val file whose class is in the set, in file order
-  std::vector<std::int32_t> test_labels;        ///< their classes, renumbered
+  std::vector<std::uint32_t> test_rows;   ///< rows of the val file whose class is in the set, in file order
+  std::vector<std::int32_t> test_labels;  ///< their classes, renumbered
 
   std::size_t classes() const { return original_class.size(); }
 };

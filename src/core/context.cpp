@@ -22,13 +22,17 @@ Isa best_isa() {
 
 std::string_view name(Isa isa) {
   switch (isa) {
-    case Isa::avx2: return "avx2";
-    case Isa::avx512vnni: return "avx512vnni";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512vnni:
+      return "avx512vnni";
   }
   return "";
 }
 
-int Context::thread_count() const { return threads > 0 ? threads : omp_get_num_procs(); }
+int Context::thread_count() const {
+  return threads > 0 ? threads : omp_get_num_procs();
+}
 
 Phase::Phase(Context& context, std::string name)
     : context_(context), name_(std::move(name)), start_(std::chrono::steady_clock::now()) {}

@@ -35,8 +35,11 @@ constexpr std::uint32_t largest_slice = 64;  // four cache lines a gathered row;
 // dense 480.
 constexpr std::uint64_t sparse_edge_cost = 20, sparse_addition_cost = 60;
 // Entries of a row after the last step that is done sparsely, for the memory estimate. A step is sparse while rows hold
-// fewer than (classes - 20) / 60 on average, and leads to some ten times as many: 5 to 140 were met at 50 to 1000 classes.
-constexpr std::uint32_t sparse_entries(std::uint32_t classes) { return std::min(140u, 4 + classes / 6); }
+// fewer than (classes - 20) / 60 on average, and leads to some ten times as many: 5 to 140 were met at 50 to 1000
+// classes.
+constexpr std::uint32_t sparse_entries(std::uint32_t classes) {
+  return std::min(140u, 4 + classes / 6);
+}
 constexpr std::size_t step_chunk = 256;  // rows a thread takes at a time
 
 // Consecutive classes that go through the steps together, padded to whole cache lines.
@@ -173,8 +176,8 @@ std::uint64_t diffuse_memory(std::uint64_t nodes, std::uint64_t queries, std::ui
   if (options.pruning == Pruning::off) return dense + scores + sums;
   // Row lists and hops; sparse rows, of which old, new and the pieces of the new exist together.
   const std::uint64_t lists = nodes * (2 * sizeof(std::uint16_t) + sizeof(std::uint32_t));
-  const std::uint64_t sparse =
-      nodes * (2 * sizeof(std::uint64_t) + 2 * std::min(classes, sparse_entries(classes)) * sizeof(diffusion::ClassScore));
+  const std::uint64_t sparse = nodes * (2 * sizeof(std::uint64_t) +
+                                        2 * std::min(classes, sparse_entries(classes)) * sizeof(diffusion::ClassScore));
   return dense + scores + sums + lists + sparse;
 }
 

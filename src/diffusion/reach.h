@@ -18,6 +18,7 @@ inline constexpr std::uint16_t too_far = 0xffff;
 Hops hops_from(int threads, const GraphView& graph, const std::vector<bool>& is_source, std::uint32_t limit);
 
 /// Rows of step t of T in rising order: hops from labels <= t, hops from read-out rows <= T - t.
-std::vector<std::uint32_t> rows_of_step(const Hops& from_labels, const Hops& from_readout, std::uint32_t t, std::uint32_t last);
+std::vector<std::uint32_t> rows_of_step(const Hops& from_labels, const Hops& from_readout, std::uint32_t t,
+                                        std::uint32_t last);
 
 }  // namespace lowshot::diffusion

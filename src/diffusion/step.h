@@ -18,7 +18,7 @@ struct StepTask {
   const float* inverse_degree;
   std::size_t nodes;
   const float* from;
-  float* to;            ///< not `from`
+  float* to;  ///< not `from`
   std::uint32_t width;
 };
 

@@ -8,8 +8,8 @@
 
 namespace lowshot {
 
-Matrix<std::uint8_t> stratified_folds(std::span<const std::int32_t> classes, std::uint32_t class_count, std::uint32_t folds,
-                                      std::uint32_t repeats, std::uint32_t seed) {
+Matrix<std::uint8_t> stratified_folds(std::span<const std::int32_t> classes, std::uint32_t class_count,
+                                      std::uint32_t folds, std::uint32_t repeats, std::uint32_t seed) {
   std::vector<std::vector<std::uint32_t>> rows_of_class(class_count);
   for (std::size_t i = 0; i < classes.size(); ++i)
     rows_of_class[static_cast<std::size_t>(classes[i])].push_back(static_cast<std::uint32_t>(i));

@@ -10,7 +10,9 @@
 namespace lowshot {
 namespace {
 
-bool own_pca(const ExperimentOptions& options) { return options.pca.kind == PcaChoice::Kind::directory; }
+bool own_pca(const ExperimentOptions& options) {
+  return options.pca.kind == PcaChoice::Kind::directory;
+}
 
 // Several files as one source; each must hold raw descriptors (dim) or rows that are already mapped (pca_dim).
 Background open_files(const std::vector<fs::path>& files, std::uint32_t dim, std::uint32_t pca_dim) {
@@ -18,13 +20,15 @@ Background open_files(const std::vector<fs::path>& files, std::uint32_t dim, std
   for (const fs::path& file : files) sources.push_back(open_rows(file, pca_dim));
   Background background;
   background.files = files;
-  background.name = files.size() == 1 ? files[0].string() : fmt::format("{} and {} more", files[0].string(), files.size() - 1);
+  background.name =
+      files.size() == 1 ? files[0].string() : fmt::format("{} and {} more", files[0].string(), files.size() - 1);
   const std::uint32_t found = sources.front()->dim();
   const bool headerless = files.front().extension() == ".raw";
   if (found != dim && found != pca_dim)
-    throw Error(ErrorKind::input, fmt::format("the background has {} dimensions, the descriptors {} (and {} after PCA)", found,
-                                              dim, pca_dim),
-                files.front().string(), "use descriptors of the same network");
+    throw Error(
+        ErrorKind::input,
+        fmt::format("the background has {} dimensions, the descriptors {} (and {} after PCA)", found, dim, pca_dim),
+        files.front().string(), "use descriptors of the same network");
   background.mapped = found != dim || headerless;
   background.source = concatenate_rows(std::move(sources));
   return background;
@@ -50,8 +54,9 @@ Background find_in_directory(const DataDirectory& directory, const ExperimentOpt
   }
   const std::vector<fs::path> blocks = directory.blocks();
   if (blocks.empty())
-    throw Error(ErrorKind::input, fmt::format("there is no background: neither {} nor {} nor features/f100m/block0.hdf5",
-                                              DataDirectory::raw_name().string(), directory.index(rows).filename().string()),
+    throw Error(ErrorKind::input,
+                fmt::format("there is no background: neither {} nor {} nor features/f100m/block0.hdf5",
+                            DataDirectory::raw_name().string(), directory.index(rows).filename().string()),
                 directory.root.string(), "extract it, name files with --background, or use --nbg 0");
   return open_files(blocks, dim, pca_dim);
 }
@@ -69,7 +74,8 @@ Origin origin_of_table(const ExperimentOptions& options, const Background& backg
 
 Origin origin_of_rows(const DataDirectory& directory, const ChosenPca& pca) {
   Origin origin;
-  for (const fs::path& block : directory.blocks()) origin.inputs.emplace_back(block.filename().string(), hash_file(block));
+  for (const fs::path& block : directory.blocks())
+    origin.inputs.emplace_back(block.filename().string(), hash_file(block));
   origin.inputs.emplace_back("pca", pca.file ? hash_file(*pca.file) : "none");
   return origin;
 }
@@ -106,7 +112,8 @@ KnnTable background_table(Context& context, const DataDirectory& directory, cons
     const bool ours = fs::exists(files->ids.string() + ".meta.json");
     if (!ours && !published_fits) continue;
     if (ours && state_of_table(files->ids, options, background, pca, rows.rows()) != OriginState::equal) {
-      context.info(fmt::format("background graph: {} was made from other data or options; built anew", files->ids.string()));
+      context.info(
+          fmt::format("background graph: {} was made from other data or options; built anew", files->ids.string()));
       continue;
     }
     context.info(fmt::format("background graph: {}", files->ids.string()));

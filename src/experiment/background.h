@@ -13,10 +13,10 @@
 namespace lowshot {
 
 struct Background {
-  std::unique_ptr<RowSource> source;   ///< exactly the rows asked for
-  bool mapped = false;                 ///< already PCA'd
-  std::vector<fs::path> files;         ///< what it is read from
-  std::string name;                    ///< for the log
+  std::unique_ptr<RowSource> source;  ///< exactly the rows asked for
+  bool mapped = false;                ///< already PCA'd
+  std::vector<fs::path> files;        ///< what it is read from
+  std::string name;                   ///< for the log
 };
 
 /// The rows that --nbg / --background ask for; an empty source when they ask for none. In the data directory's own PCA

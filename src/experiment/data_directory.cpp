@@ -32,7 +32,9 @@ fs::path DataDirectory::index(std::uint64_t rows) const {
   return root / "knngraph" / ("ndis" + std::to_string(rows) + ".index");
 }
 
-fs::path DataDirectory::knn_prefix(std::uint64_t rows) { return fs::path("knngraph") / ("ndis" + std::to_string(rows)); }
+fs::path DataDirectory::knn_prefix(std::uint64_t rows) {
+  return fs::path("knngraph") / ("ndis" + std::to_string(rows));
+}
 
 std::optional<fs::path> DataDirectory::find(const fs::path& name) const {
   for (const fs::path& directory : {root, work})

@@ -30,8 +30,8 @@ Inputs open_inputs(const ExperimentOptions& options) {
   if (train->dim() != val->dim())
     throw Error(ErrorKind::input, fmt::format("train has {} dimensions and val {}", train->dim(), val->dim()),
                 directory.val().string(), "use descriptors of the same network");
-  ClassSet classes = make_class_set(sets, options.class_set, read_hdf5_labels(directory.train()),
-                                    read_hdf5_labels(directory.val()));
+  ClassSet classes =
+      make_class_set(sets, options.class_set, read_hdf5_labels(directory.train()), read_hdf5_labels(directory.val()));
   return {std::move(directory), std::move(classes), std::move(train), std::move(val)};
 }
 
@@ -52,15 +52,16 @@ std::vector<std::int32_t> label_static_rows(const StaticPart& part) {
   std::vector<std::int32_t> labels(part.static_rows, -1);
   for (std::size_t c = 0; c < part.classes.classes(); ++c)
     if (!part.classes.is_novel[c])
-      for (const std::uint32_t row : part.classes.train_rows[c]) labels[part.row_of_train[row]] = static_cast<std::int32_t>(c);
+      for (const std::uint32_t row : part.classes.train_rows[c])
+        labels[part.row_of_train[row]] = static_cast<std::int32_t>(c);
   return labels;
 }
 
 }  // namespace
 
 StaticPart prepare(Context& context, const ExperimentOptions& options) {
-  plan(options, 0).memory.require(context.memory_limit,
-                                  "use a smaller --nbg, or a smaller --lslice, or raise --memory");
+  plan(options, 0)
+      .memory.require(context.memory_limit, "use a smaller --nbg, or a smaller --lslice, or raise --memory");
   StaticPart part;
   Inputs in = [&] {
     Phase phase(context, "labels");
@@ -155,22 +156,26 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
   result.memory.add("program and buffers", std::uint64_t{64} << 20);
 
-  if (no_pca) result.steps.push_back("descriptors are used without PCA");
-  else if (pca.stored) result.steps.push_back(fmt::format("PCA is read from {}", pca.stored->string()));
-  else result.steps.push_back(fmt::format("PCA to {} dimensions is trained on {}", pca_dim, pca.train_from.string()));
+  if (no_pca)
+    result.steps.push_back("descriptors are used without PCA");
+  else if (pca.stored)
+    result.steps.push_back(fmt::format("PCA is read from {}", pca.stored->string()));
+  else
+    result.steps.push_back(fmt::format("PCA to {} dimensions is trained on {}", pca_dim, pca.train_from.string()));
   if (background.source) {
     result.steps.push_back(fmt::format("{} background rows are read from {}", sizes.background, background.name));
     const fs::path prefix = background_prefix(options, pca_name(options.pca), sizes.background);
     auto stored = find_knn_files(in.directory.root / prefix, options.k);
     if (!stored) stored = find_knn_files(in.directory.work / prefix, options.k);
-    result.steps.push_back(stored ? fmt::format("their graph is read from {}", stored->ids.string())
-                                  : fmt::format("their exact {}-nearest-neighbour graph is built", stored_k(options.k)));
+    result.steps.push_back(stored
+                               ? fmt::format("their graph is read from {}", stored->ids.string())
+                               : fmt::format("their exact {}-nearest-neighbour graph is built", stored_k(options.k)));
   }
-  result.steps.push_back(fmt::format("{} base rows join them{}; {} test rows are searched", sizes.base,
-                                     options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "",
-                                     result.test_rows));
-  result.steps.push_back(fmt::format("{} iterations over {} nodes and {} classes", options.diffusion.iterations, result.nodes,
-                                     result.classes));
+  result.steps.push_back(fmt::format(
+      "{} base rows join them{}; {} test rows are searched", sizes.base,
+      options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "", result.test_rows));
+  result.steps.push_back(fmt::format("{} iterations over {} nodes and {} classes", options.diffusion.iterations,
+                                     result.nodes, result.classes));
   return result;
 }
 

@@ -13,10 +13,10 @@ namespace {
 
 // The nodes of one experiment: static rows, then (unless in-domain, where they are static) the labelled novel rows.
 struct Nodes {
-  std::vector<std::int32_t> labels;          // one a node
-  std::vector<std::uint32_t> protocol_order; // node of each row of a stored L_t
-  KnnTable queries;                          // test rows' neighbours
-  Graph own_graph;                           // empty in the in-domain setting
+  std::vector<std::int32_t> labels;           // one a node
+  std::vector<std::uint32_t> protocol_order;  // node of each row of a stored L_t
+  KnnTable queries;                           // test rows' neighbours
+  Graph own_graph;                            // empty in the in-domain setting
 };
 
 Nodes join_novel_rows(Context& context, const StaticPart& part, const ExperimentOptions& options, const Split& split) {
@@ -39,7 +39,8 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
   } else {
     Matrix<float> novel(split.novel_labelled_rows.size(), part.rows.cols());
     for (std::size_t i = 0; i < novel.rows(); ++i) {
-      std::memcpy(novel.row(i), part.rows.row(part.row_of_train[split.novel_labelled_rows[i]]), novel.cols() * sizeof(float));
+      std::memcpy(novel.row(i), part.rows.row(part.row_of_train[split.novel_labelled_rows[i]]),
+                  novel.cols() * sizeof(float));
       novel_nodes.push_back(static_cast<std::uint32_t>(part.static_rows + i));
       nodes.labels.push_back(split.novel_labelled_classes[i]);
     }

@@ -52,6 +52,8 @@ void NpyTileWriter::write(std::uint64_t first_row, std::uint64_t first_col, Matr
   for (std::size_t i = 0; i < values.rows(); ++i) s.put(offset(first_row + i), values.row(i), values.cols());
 }
 
-void NpyTileWriter::commit() { state_->file.commit(); }
+void NpyTileWriter::commit() {
+  state_->file.commit();
+}
 
 }  // namespace lowshot

@@ -11,10 +11,14 @@
 namespace lowshot::knn {
 namespace {
 
-constexpr double longest_row = 1e18;  // squares of distances and all terms of the bound stay below 3.4e38, float32's range
-constexpr std::size_t sum_chunk = 4096;  // rows summed by one thread: fixed, so that the mean does not depend on threads
+constexpr double longest_row =
+    1e18;  // squares of distances and all terms of the bound stay below 3.4e38, float32's range
+constexpr std::size_t sum_chunk =
+    4096;  // rows summed by one thread: fixed, so that the mean does not depend on threads
 
-std::size_t chunks(std::size_t rows) { return (rows + sum_chunk - 1) / sum_chunk; }
+std::size_t chunks(std::size_t rows) {
+  return (rows + sum_chunk - 1) / sum_chunk;
+}
 
 // Adds the columns of x to `sum`, chunk by chunk in order.
 void add_columns(int threads, const DescriptorView& x, std::vector<double>& sum) {
@@ -65,8 +69,10 @@ Norms largest_norms(int threads, const DescriptorView& x, const std::vector<floa
 
 FilterBackend filter_backend(Isa isa) {
   switch (isa) {
-    case Isa::avx2: return {filter_avx2, 63, 63};
-    case Isa::avx512vnni: return {filter_avx512, 127, 128};
+    case Isa::avx2:
+      return {filter_avx2, 63, 63};
+    case Isa::avx512vnni:
+      return {filter_avx512, 127, 128};
   }
   throw Error(ErrorKind::device, "unknown instruction set");
 }
@@ -84,10 +90,11 @@ FilterSpace make_filter_space(int threads, const DescriptorView& x, const Descri
     if (!std::isfinite(c)) throw Error(ErrorKind::input, "descriptors hold NaN or infinite values");
   const Norms a = largest_norms(threads, x, space.centre), b = largest_norms(threads, y, space.centre);
   if (std::max({a.centred, b.centred, a.raw, b.raw}) > longest_row)
-    throw Error(ErrorKind::input,
-                fmt::format("a descriptor of norm {:.3g} is longer than {:.0e}: its similarities leave the range of float32",
-                            std::max(a.raw, b.raw), longest_row),
-                "", "normalise the rows or divide all of them by one number");
+    throw Error(
+        ErrorKind::input,
+        fmt::format("a descriptor of norm {:.3g} is longer than {:.0e}: its similarities leave the range of float32",
+                    std::max(a.raw, b.raw), longest_row),
+        "", "normalise the rows or divide all of them by one number");
   space.largest_norm = static_cast<float>(std::max(a.centred, b.centred) * (1 + 1e-6));
   space.largest_raw_norm = static_cast<float>(std::max(a.raw, b.raw) * (1 + 1e-6));
   return space;
@@ -142,7 +149,8 @@ FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSp
         double residual = 0, square = 0, along_centre = 0;
         std::int32_t code_sum = 0;
         for (std::size_t j = 0; j < dim; ++j) {
-          const int code = std::clamp(static_cast<int>(std::lrintf(shifted[j] * inverse)), -backend.levels, backend.levels);
+          const int code =
+              std::clamp(static_cast<int>(std::lrintf(shifted[j] * inverse)), -backend.levels, backend.levels);
           codes[j] = static_cast<std::int8_t>(code);
           code_sum += code;
           const double left = static_cast<double>(shifted[j]) - static_cast<double>(scale) * code;

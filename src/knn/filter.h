@@ -23,18 +23,18 @@ inline constexpr std::uint32_t dim_group = 4;     ///< dimensions multiplied by 
 /// One tile of work: rows of A (signed codes, row-major) against columns of packed panels (codes plus an offset,
 /// unsigned). All pointers are to host memory and stay the caller's.
 struct FilterTile {
-  const std::int8_t* rows;         ///< row_count x code_bytes
-  const std::int32_t* row_start;   ///< -offset * (sum of the row's codes): undoes the panels' offset
+  const std::int8_t* rows;        ///< row_count x code_bytes
+  const std::int32_t* row_start;  ///< -offset * (sum of the row's codes): undoes the panels' offset
   const float* row_scale;
   const float* row_bound;
-  const float* row_threshold;      ///< similarity to beat; -infinity: every pair passes
+  const float* row_threshold;  ///< similarity to beat; -infinity: every pair passes
   std::uint32_t row_count;
-  const std::uint8_t* panels;      ///< ceil(col_count / 16) panels of code_bytes x 16
-  const float* col_scale;          ///< padded to whole panels, as the two below
+  const std::uint8_t* panels;  ///< ceil(col_count / 16) panels of code_bytes x 16
+  const float* col_scale;      ///< padded to whole panels, as the two below
   const float* col_bound;
-  const float* col_threshold;      ///< +infinity where the columns do not take neighbours
+  const float* col_threshold;  ///< +infinity where the columns do not take neighbours
   std::uint32_t col_count;
-  std::uint32_t code_bytes;        ///< dimension rounded up to dim_group
+  std::uint32_t code_bytes;  ///< dimension rounded up to dim_group
 };
 
 /// Writes the pairs that pass as row << 16 | column (both local, column may be in the padding: the caller drops it)

@@ -56,12 +56,11 @@ inline std::uint32_t* step(const FilterTile& t, std::uint32_t row, std::uint32_t
     for (int r = 0; r < Rows; ++r) {
       const std::uint32_t i = row + r;
       const __m256 dot = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][h]), scale);
-      const __m256 upper = _mm256_fmadd_ps(dot, _mm256_set1_ps(t.row_scale[i]),
-                                           _mm256_add_ps(bound, _mm256_set1_ps(t.row_bound[i])));
+      const __m256 upper =
+          _mm256_fmadd_ps(dot, _mm256_set1_ps(t.row_scale[i]), _mm256_add_ps(bound, _mm256_set1_ps(t.row_bound[i])));
       const __m256 least = _mm256_min_ps(threshold, _mm256_set1_ps(t.row_threshold[i]));
       unsigned pass = static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(upper, least, _CMP_GE_OQ)));
-      for (; pass != 0; pass &= pass - 1)
-        *hits++ = i << 16 | (first + static_cast<std::uint32_t>(__builtin_ctz(pass)));
+      for (; pass != 0; pass &= pass - 1) *hits++ = i << 16 | (first + static_cast<std::uint32_t>(__builtin_ctz(pass)));
     }
   }
   return hits;

@@ -52,8 +52,8 @@ inline std::uint32_t* step(const FilterTile& t, std::uint32_t row, std::uint32_t
     for (int r = 0; r < Rows; ++r) {
       const std::uint32_t i = row + r;
       const __m512 dot = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][p]), scale);
-      const __m512 upper = _mm512_fmadd_ps(dot, _mm512_set1_ps(t.row_scale[i]),
-                                           _mm512_add_ps(bound, _mm512_set1_ps(t.row_bound[i])));
+      const __m512 upper =
+          _mm512_fmadd_ps(dot, _mm512_set1_ps(t.row_scale[i]), _mm512_add_ps(bound, _mm512_set1_ps(t.row_bound[i])));
       const __m512 least = _mm512_min_ps(threshold, _mm512_set1_ps(t.row_threshold[i]));
       const __mmask16 pass = _mm512_cmp_ps_mask(upper, least, _CMP_GE_OQ);
       if (pass != 0) {

@@ -27,7 +27,8 @@ std::uint32_t block_size(std::size_t rows, std::size_t wanted_blocks, std::uint3
 }
 
 Range block(std::size_t rows, std::uint32_t size, std::size_t i) {
-  return {static_cast<std::uint32_t>(i * size), static_cast<std::uint32_t>(std::min<std::size_t>(rows, (i + 1) * size))};
+  return {static_cast<std::uint32_t>(i * size),
+          static_cast<std::uint32_t>(std::min<std::size_t>(rows, (i + 1) * size))};
 }
 
 using Hits = std::vector<std::uint32_t>;

@@ -29,23 +29,28 @@ void require_sizes(const DescriptorView& x, const DescriptorView& y, const KnnOp
   if (options.k == 0 || options.k > largest_k)
     throw Error(ErrorKind::usage, fmt::format("k must be 1 to {} and is {}", largest_k, options.k));
   if (x.cols() != y.cols() && x.rows() != 0 && y.rows() != 0)
-    throw Error(ErrorKind::input, fmt::format("rows of {} and of {} dimensions cannot be compared", x.cols(), y.cols()));
+    throw Error(ErrorKind::input,
+                fmt::format("rows of {} and of {} dimensions cannot be compared", x.cols(), y.cols()));
   if (x.is_half() != y.is_half() && x.rows() != 0 && y.rows() != 0)
     throw Error(ErrorKind::usage, "float16 and float32 rows cannot be compared; convert one set");
   const std::size_t dim = std::max(x.cols(), y.cols());
   if (dim > largest_dim)
-    throw Error(ErrorKind::input, fmt::format("descriptors have {} dimensions, at most {} are possible", dim, largest_dim),
-                "", "reduce them with `lowshot pca`");
+    throw Error(ErrorKind::input,
+                fmt::format("descriptors have {} dimensions, at most {} are possible", dim, largest_dim), "",
+                "reduce them with `lowshot pca`");
   require_nodes(x.rows() + y.rows());
 }
 
 void require_table(const KnnTable& table, std::size_t rows, const KnnOptions& options) {
   if (table.rows() != rows || table.k() < options.k)
-    throw Error(ErrorKind::usage, fmt::format("a table of {} rows and {} neighbours cannot be extended to {} neighbours of {} rows",
-                                              table.rows(), table.k(), options.k, rows));
+    throw Error(ErrorKind::usage,
+                fmt::format("a table of {} rows and {} neighbours cannot be extended to {} neighbours of {} rows",
+                            table.rows(), table.k(), options.k, rows));
 }
 
-KnnTable make_table(std::size_t rows, std::uint32_t k) { return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)}; }
+KnnTable make_table(std::size_t rows, std::uint32_t k) {
+  return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
+}
 
 // Offers rows x to the lists of the queries.
 KnnTable search(Context& context, Reservoirs lists, const DescriptorView& queries, const DescriptorView& x,

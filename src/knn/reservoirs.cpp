@@ -11,12 +11,16 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-std::size_t padded(std::size_t rows) { return (rows + panel_width - 1) / panel_width * panel_width; }
+std::size_t padded(std::size_t rows) {
+  return (rows + panel_width - 1) / panel_width * panel_width;
+}
 
 }  // namespace
 
 // Twice k where k is small; beyond 128 more room would only cost memory.
-std::uint32_t Reservoirs::capacity(std::uint32_t k) { return (k + std::clamp(k, 16u, 128u) + 7) / 8 * 8; }
+std::uint32_t Reservoirs::capacity(std::uint32_t k) {
+  return (k + std::clamp(k, 16u, 128u) + 7) / 8 * 8;
+}
 
 std::uint64_t Reservoirs::memory(std::uint64_t rows, std::uint32_t k) {
   return rows * (capacity(k) * sizeof(Candidate) + sizeof(std::uint32_t) + sizeof(Candidate) + sizeof(float));

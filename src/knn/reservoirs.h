@@ -1,6 +1,7 @@
 #pragma once
-// Bounded candidate lists, one a row: what passes the row's threshold is appended; a full list is cut back to its k best,
-// which raises the threshold. Cheaper than a heap: an append is two stores, a cut costs about 0.4 us every k candidates.
+// Bounded candidate lists, one a row: what passes the row's threshold is appended; a full list is cut back to its k
+// best, which raises the threshold. Cheaper than a heap: an append is two stores, a cut costs about 0.4 us every k
+// candidates.
 
 #include <bit>
 #include <cstdint>
@@ -23,7 +24,9 @@ inline float similarity_of(Candidate c) {
   const std::uint32_t ordered = static_cast<std::uint32_t>(c >> 32);
   return std::bit_cast<float>(ordered ^ ((ordered >> 31) != 0 ? 0x80000000u : 0xffffffffu));
 }
-inline NodeId id_of(Candidate c) { return ~static_cast<std::uint32_t>(c); }
+inline NodeId id_of(Candidate c) {
+  return ~static_cast<std::uint32_t>(c);
+}
 
 /// Lists of `rows` rows. Different rows may be offered to by different threads at the same time; one row by one thread.
 class Reservoirs {

@@ -17,10 +17,18 @@ inline float sum_lanes(__m256 v) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-inline __m256 load8(const float* x) { return _mm256_loadu_ps(x); }
-inline __m256 load8(const Half* x) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))); }
-inline float load1(const float* x) { return *x; }
-inline float load1(const Half* x) { return _cvtsh_ss(x->bits); }
+inline __m256 load8(const float* x) {
+  return _mm256_loadu_ps(x);
+}
+inline __m256 load8(const Half* x) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+}
+inline float load1(const float* x) {
+  return *x;
+}
+inline float load1(const Half* x) {
+  return _cvtsh_ss(x->bits);
+}
 
 /// T: float or Half; the sum is float32 either way.
 template <typename T>
@@ -28,8 +36,7 @@ float inner_product(const T* x, const T* y, std::size_t dim) {
   __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
   std::size_t j = 0;
   for (; j + 32 <= dim; j += 32)
-    for (int v = 0; v < 4; ++v)
-      sum[v] = _mm256_fmadd_ps(load8(x + j + 8 * v), load8(y + j + 8 * v), sum[v]);
+    for (int v = 0; v < 4; ++v) sum[v] = _mm256_fmadd_ps(load8(x + j + 8 * v), load8(y + j + 8 * v), sum[v]);
   float rest = 0;
   for (; j < dim; ++j) rest += load1(x + j) * load1(y + j);
   return sum_lanes(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]))) + rest;
@@ -43,7 +50,8 @@ float minus_squared_distance(const T* x, float p, const T* y, float q, std::size
   std::size_t j = 0;
   for (; j + 32 <= dim; j += 32)
     for (int v = 0; v < 4; ++v) {
-      const __m256 d = _mm256_sub_ps(_mm256_mul_ps(load8(x + j + 8 * v), scale_x), _mm256_mul_ps(load8(y + j + 8 * v), scale_y));
+      const __m256 d =
+          _mm256_sub_ps(_mm256_mul_ps(load8(x + j + 8 * v), scale_x), _mm256_mul_ps(load8(y + j + 8 * v), scale_y));
       sum[v] = _mm256_fmadd_ps(d, d, sum[v]);
     }
   float rest = 0;

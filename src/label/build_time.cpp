@@ -12,8 +12,8 @@
 namespace lowshot {
 namespace {
 
-// Byte products a thread: 2 to 4 s of work. Smaller builds overrate a machine of many cores, which they do not fill: with
-// 16,384 rows on 16 cores the estimate of 1.5 million rows was 2.5 times too long.
+// Byte products a thread: 2 to 4 s of work. Smaller builds overrate a machine of many cores, which they do not fill:
+// with 16,384 rows on 16 cores the estimate of 1.5 million rows was 2.5 times too long.
 constexpr double sample_products = 5e11;
 constexpr std::uint64_t most_sample_rows = 131072;
 
@@ -30,7 +30,8 @@ double estimate_build_seconds(Context& context, const Collection& collection, co
   for (const fs::path& shard : collection.shards) shards.push_back(open_rows(shard, options.raw_dim));
   const auto source = concatenate_rows(std::move(shards));
   const double products = sample_products * context.thread_count() / collection.dim;
-  const std::uint64_t sample = std::min({most_sample_rows, collection.rows, static_cast<std::uint64_t>(std::sqrt(2 * products))});
+  const std::uint64_t sample =
+      std::min({most_sample_rows, collection.rows, static_cast<std::uint64_t>(std::sqrt(2 * products))});
   Matrix<float> rows(sample, collection.dim);
   source->read(0, rows);
   normalise_rows(rows);

@@ -6,8 +6,8 @@
 
 namespace lowshot {
 
-/// Seconds of build_knn for all rows. A build of the first rows and one of half of them are timed and a n^2 + b n fitted:
-/// a is the filter's products, b the rescoring of what passes it. Takes a few seconds.
+/// Seconds of build_knn for all rows. A build of the first rows and one of half of them are timed and a n^2 + b n
+/// fitted: a is the filter's products, b the rescoring of what passes it. Takes a few seconds.
 double estimate_build_seconds(Context& context, const Collection& collection, const KeepOptions& options);
 
 }  // namespace lowshot

@@ -16,19 +16,21 @@ constexpr std::size_t most_checked = 20000;
 struct Columns {
   std::vector<std::uint32_t> nodes;
   std::vector<std::int32_t> classes;
-  Matrix<std::uint8_t> fold;                 // repeats x labelled nodes
-  std::vector<std::uint32_t> column;         // of each labelled node
+  Matrix<std::uint8_t> fold;          // repeats x labelled nodes
+  std::vector<std::uint32_t> column;  // of each labelled node
   std::vector<std::int32_t> class_of_column;
-  Matrix<std::uint8_t> fold_of_column;       // repeats x columns
+  Matrix<std::uint8_t> fold_of_column;  // repeats x columns
 };
 
 Columns make_columns(std::span<const std::int32_t> labels, std::uint32_t class_count, const LabelOptions& options) {
   Columns c;
   for (std::size_t i = 0; i < labels.size(); ++i)
     if (labels[i] >= 0) c.nodes.push_back(static_cast<std::uint32_t>(i));
-  std::stable_sort(c.nodes.begin(), c.nodes.end(), [&](std::uint32_t a, std::uint32_t b) { return labels[a] < labels[b]; });
+  std::stable_sort(c.nodes.begin(), c.nodes.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return labels[a] < labels[b]; });
   for (const std::uint32_t node : c.nodes) c.classes.push_back(labels[node]);
-  const bool own_column = c.nodes.size() <= std::max<std::size_t>(always_own_columns, std::size_t{options.folds} * class_count);
+  const bool own_column =
+      c.nodes.size() <= std::max<std::size_t>(always_own_columns, std::size_t{options.folds} * class_count);
   const std::uint32_t repeats = own_column ? options.repeats : 1;
   c.fold = stratified_folds(c.classes, class_count, options.folds, repeats, options.seed);
 
@@ -43,7 +45,8 @@ Columns make_columns(std::span<const std::int32_t> labels, std::uint32_t class_c
   std::vector<std::uint32_t> first_member;
   for (std::size_t o = 0; o < order.size(); ++o) {
     const std::uint32_t i = order[o];
-    const bool shares = !own_column && o != 0 && c.classes[order[o - 1]] == c.classes[i] && c.fold(0, order[o - 1]) == c.fold(0, i);
+    const bool shares =
+        !own_column && o != 0 && c.classes[order[o - 1]] == c.classes[i] && c.fold(0, order[o - 1]) == c.fold(0, i);
     if (!shares) {
       c.class_of_column.push_back(c.classes[i]);
       first_member.push_back(i);
@@ -92,7 +95,8 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
   if (rows == 0) return result;
 
   std::vector<std::int32_t> column_labels(labels.size(), -1);
-  for (std::size_t i = 0; i < columns.nodes.size(); ++i) column_labels[columns.nodes[i]] = static_cast<std::int32_t>(columns.column[i]);
+  for (std::size_t i = 0; i < columns.nodes.size(); ++i)
+    column_labels[columns.nodes[i]] = static_cast<std::int32_t>(columns.column[i]);
   Matrix<NodeId> queries(rows, 1);
   std::copy(result.nodes.begin(), result.nodes.end(), queries.data());
 

@@ -23,11 +23,11 @@ struct HeldOutAnswer {
 };
 
 struct HeldOutScores {
-  std::vector<std::uint32_t> nodes;      ///< labelled nodes that were held out, rising
-  std::vector<std::int32_t> given;       ///< their classes
+  std::vector<std::uint32_t> nodes;  ///< labelled nodes that were held out, rising
+  std::vector<std::int32_t> given;   ///< their classes
   std::vector<std::int32_t> unchecked_classes;
   std::uint32_t iterations = 0, repeats = 0;
-  std::vector<HeldOutAnswer> answers;    ///< [iteration 1 .. T][repeat][node]
+  std::vector<HeldOutAnswer> answers;  ///< [iteration 1 .. T][repeat][node]
 
   std::span<const HeldOutAnswer> at(std::uint32_t iteration, std::uint32_t repeat) const {
     return std::span(answers).subspan(((iteration - 1) * std::size_t{repeats} + repeat) * nodes.size(), nodes.size());

@@ -89,7 +89,8 @@ Place place_of(const Collection& collection, const KeepOptions& options, const s
                std::size_t shards) {
   Place place;
   std::string text = fmt::format("cosine k={} dim={}", stored_k(options.k), collection.dim);
-  place.origin.options = {{"k", std::to_string(stored_k(options.k))}, {"metric", "cosine"}, {"dim", std::to_string(collection.dim)}};
+  place.origin.options = {
+      {"k", std::to_string(stored_k(options.k))}, {"metric", "cosine"}, {"dim", std::to_string(collection.dim)}};
   for (std::size_t s = 0; s < shards; ++s) {
     text += " " + hashes[s];
     place.origin.inputs.emplace_back(fmt::format("{:05}", s), hashes[s]);
@@ -105,7 +106,8 @@ std::optional<KeptGraph> read_kept(Context& context, const Place& place, const K
   if (!files || check_origin(files->ids, place.origin) != OriginState::equal) return {};
   KeptGraph kept;
   kept.folder = place.folder;
-  for (const std::int32_t row : read_npy_int32(place.bad_rows())) kept.bad_rows.push_back(static_cast<std::uint32_t>(row));
+  for (const std::int32_t row : read_npy_int32(place.bad_rows()))
+    kept.bad_rows.push_back(static_cast<std::uint32_t>(row));
   kept.table = read_knn(*files, place.rows - kept.bad_rows.size(), stored_k(options.k), context.thread_count());
   return kept;
 }
@@ -114,8 +116,8 @@ void write_kept(const Place& place, const KeptGraph& graph, std::uint32_t k) {
   std::error_code error;
   fs::create_directories(place.folder, error);
   if (error)
-    throw Error(ErrorKind::resources, "the folder for the graph cannot be made: " + error.message(), place.folder.string(),
-                "name another with --work");
+    throw Error(ErrorKind::resources, "the folder for the graph cannot be made: " + error.message(),
+                place.folder.string(), "name another with --work");
   const Matrix<std::int32_t> bad = [&] {
     Matrix<std::int32_t> rows(graph.bad_rows.size(), 1);
     std::copy(graph.bad_rows.begin(), graph.bad_rows.end(), rows.data());
@@ -136,21 +138,25 @@ Collection open_collection(const std::vector<fs::path>& shards, std::optional<st
   for (const fs::path& shard : shards) {
     const auto source = open_rows(shard, raw_dim);
     if (collection.dim != 0 && source->dim() != collection.dim)
-      throw Error(ErrorKind::input, fmt::format("descriptors of {} and of {} dimensions do not belong together", collection.dim, source->dim()),
-                  fmt::format("{} and {}", shards.front().string(), shard.string()), "use shards of one network");
+      throw Error(
+          ErrorKind::input,
+          fmt::format("descriptors of {} and of {} dimensions do not belong together", collection.dim, source->dim()),
+          fmt::format("{} and {}", shards.front().string(), shard.string()), "use shards of one network");
     collection.dim = source->dim();
     collection.half = collection.half && source->is_half();
     collection.shard_rows.push_back(source->rows());
     collection.rows += source->rows();
   }
   if (collection.rows > max_nodes)
-    throw Error(ErrorKind::input, fmt::format("{} rows are more than the {} a graph can hold", collection.rows, max_nodes));
+    throw Error(ErrorKind::input,
+                fmt::format("{} rows are more than the {} a graph can hold", collection.rows, max_nodes));
   return collection;
 }
 
 MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& options) {
   MemoryPlan plan;
-  plan.add("descriptors", collection.rows * (collection.half ? std::uint64_t{2} * collection.dim + 4 : std::uint64_t{4} * collection.dim));
+  plan.add("descriptors", collection.rows * (collection.half ? std::uint64_t{2} * collection.dim + 4
+                                                             : std::uint64_t{4} * collection.dim));
   plan.add("k-NN search", build_knn_memory(collection.rows, collection.dim, {.k = stored_k(options.k)}));
   return plan;
 }
@@ -176,12 +182,14 @@ KeptGraph keep_graph(Context& context, const Collection& collection, const KeepO
     return load(context, collection, options.raw_dim);
   }();
   if (rows.good < 2)
-    throw Error(ErrorKind::input, fmt::format("{} of {} rows are usable, a graph needs two", rows.good, collection.rows),
+    throw Error(ErrorKind::input,
+                fmt::format("{} of {} rows are usable, a graph needs two", rows.good, collection.rows),
                 collection.shards.front().string());
 
   // The longest beginning of the shards whose graph is kept.
   std::optional<KeptGraph> beginning;
-  for (std::size_t s = all; s-- > 1 && !beginning;) beginning = read_kept(context, place_of(collection, options, hashes, s), options);
+  for (std::size_t s = all; s-- > 1 && !beginning;)
+    beginning = read_kept(context, place_of(collection, options, hashes, s), options);
   const std::uint32_t k = stored_k(options.k);
   const std::uint64_t old_rows = beginning ? beginning->table.rows() : 0;
   KeptGraph graph;
@@ -189,8 +197,9 @@ KeptGraph keep_graph(Context& context, const Collection& collection, const KeepO
     Phase phase(context, "k-NN graph");
     const DescriptorView view = rows.view();
     const KnnOptions knn{.k = k};
-    graph.table = beginning ? extend_knn(context, beginning->table, view.rows(0, old_rows), view.rows(old_rows, rows.good), knn)
-                            : build_knn(context, view, knn);
+    graph.table =
+        beginning ? extend_knn(context, beginning->table, view.rows(0, old_rows), view.rows(old_rows, rows.good), knn)
+                  : build_knn(context, view, knn);
   }
   graph.bad_rows = rows.bad;
   graph.folder = place.folder;

@@ -15,21 +15,22 @@
 
 namespace lowshot {
 
-/// What stands between the rows of the shards and the nodes of the graph: bad rows (NaN, infinite, all zero) are no nodes.
+/// What stands between the rows of the shards and the nodes of the graph: bad rows (NaN, infinite, all zero) are no
+/// nodes.
 struct Collection {
   std::vector<std::filesystem::path> shards;
   std::vector<std::uint64_t> shard_rows;
   std::uint32_t dim = 0;
-  bool half = false;       ///< every shard holds float16: rows are kept as they are
+  bool half = false;  ///< every shard holds float16: rows are kept as they are
   std::uint64_t rows = 0;
 };
 /// Opens every shard; Error (input) naming the two files where dimensions differ. `raw_dim` for headerless files.
 Collection open_collection(const std::vector<std::filesystem::path>& shards, std::optional<std::uint32_t> raw_dim);
 
 struct KeptGraph {
-  KnnTable table;                        ///< of the nodes
-  std::vector<std::uint32_t> bad_rows;   ///< rising; the other rows are the nodes, in order
-  std::string origin;                    ///< "kept", "extended" or "built"
+  KnnTable table;                       ///< of the nodes
+  std::vector<std::uint32_t> bad_rows;  ///< rising; the other rows are the nodes, in order
+  std::string origin;                   ///< "kept", "extended" or "built"
   std::filesystem::path folder;
 };
 

@@ -50,11 +50,15 @@ class ThresholdTable {
 
   ThresholdRow at(float threshold) const {
     const auto held = static_cast<std::size_t>(
-        std::partition_point(ranked_.begin(), ranked_.end(), [&](const auto& a) { return a.first >= threshold; }) - ranked_.begin());
-    const auto kept = std::partition_point(confidences_.begin(), confidences_.end(), [&](float c) { return c >= threshold; });
+        std::partition_point(ranked_.begin(), ranked_.end(), [&](const auto& a) { return a.first >= threshold; }) -
+        ranked_.begin());
+    const auto kept =
+        std::partition_point(confidences_.begin(), confidences_.end(), [&](float c) { return c >= threshold; });
     ThresholdRow row;
     row.threshold = threshold;
-    row.kept = confidences_.empty() ? 0 : static_cast<double>(kept - confidences_.begin()) / static_cast<double>(confidences_.size());
+    row.kept = confidences_.empty()
+                   ? 0
+                   : static_cast<double>(kept - confidences_.begin()) / static_cast<double>(confidences_.size());
     row.held_out = held / repeats_;
     row.accuracy = held == 0 ? 0 : static_cast<double>(right_[held]) / static_cast<double>(held);
     return row;
@@ -102,7 +106,8 @@ std::vector<Suspect> held_out_opinions(const HeldOutScores& scores, std::uint32_
       for (std::uint32_t other = 0; other < scores.repeats; ++other)
         if (scores.at(iteration, other)[i].predicted == answer.predicted)
           ++votes, confidence += scores.at(iteration, other)[i].confidence;
-      if (votes > most) most = votes, s.predicted = answer.predicted, s.predicted_confidence = confidence / static_cast<float>(votes);
+      if (votes > most)
+        most = votes, s.predicted = answer.predicted, s.predicted_confidence = confidence / static_cast<float>(votes);
       s.given_confidence += answer.given_confidence / static_cast<float>(scores.repeats);
     }
     opinions.push_back(s);
@@ -124,10 +129,14 @@ std::vector<Suspect> find_suspects(const std::vector<Suspect>& opinions) {
 
 std::string_view name(RowStatus status) {
   switch (status) {
-    case RowStatus::given: return "given";
-    case RowStatus::predicted: return "predicted";
-    case RowStatus::unreached: return "unreached";
-    case RowStatus::bad: return "bad";
+    case RowStatus::given:
+      return "given";
+    case RowStatus::predicted:
+      return "predicted";
+    case RowStatus::unreached:
+      return "unreached";
+    case RowStatus::bad:
+      return "bad";
   }
   return "";
 }
@@ -157,8 +166,9 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
     for (std::uint32_t t = 1; t <= most; ++t) summary.accuracy_by_iteration.push_back(held_out_accuracy(held, t));
     const auto best = std::max_element(summary.accuracy_by_iteration.begin(), summary.accuracy_by_iteration.end());
     // Without a single held-out row nothing can be compared: 3, which was best or next to it wherever we measured.
-    const std::uint32_t chosen = held.nodes.empty() ? std::min(3u, most)
-                                                    : static_cast<std::uint32_t>(best - summary.accuracy_by_iteration.begin()) + 1;
+    const std::uint32_t chosen = held.nodes.empty()
+                                     ? std::min(3u, most)
+                                     : static_cast<std::uint32_t>(best - summary.accuracy_by_iteration.begin()) + 1;
     summary.iterations = options.iterations.value_or(chosen);
     if (summary.iterations > 0) summary.accuracy = summary.accuracy_by_iteration[summary.iterations - 1];
     const Interval interval = wilson_interval(summary.accuracy, summary.checked_rows);
@@ -190,7 +200,8 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
                 const MatrixView<float> view(shares.data(), n, scores.cols());
 #pragma omp parallel for num_threads(context.thread_count()) schedule(static)
                 for (std::size_t i = 0; i < n; ++i)
-                  for (std::size_t c = 0; c < scores.cols(); ++c) view(i, c) = total[i] > 0 ? scores(i, c) / total[i] : 0;
+                  for (std::size_t c = 0; c < scores.cols(); ++c)
+                    view(i, c) = total[i] > 0 ? scores(i, c) / total[i] : 0;
                 share_sink(t, first, view);
               });
     }
@@ -199,7 +210,9 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
   result.confidences = Matrix<float>(n, options.top);
   result.status.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
-    result.status[i] = labels[i] >= 0 ? RowStatus::given : top.unreached(i) ? RowStatus::unreached : RowStatus::predicted;
+    result.status[i] = labels[i] >= 0     ? RowStatus::given
+                       : top.unreached(i) ? RowStatus::unreached
+                                          : RowStatus::predicted;
     for (std::uint32_t j = 0; j < options.top; ++j) {
       const bool there = total[i] > 0 && top.row(i)[j] >= 0 && top.row_scores(i)[j] > 0;
       result.classes(i, j) = there ? top.row(i)[j] : -1;

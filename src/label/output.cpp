@@ -49,8 +49,10 @@ void write_csv(const fs::path& path, const LabelledRows& rows, std::uint32_t top
   for_each_row(rows, [&](const LabelledRow& row) {
     std::string line = fmt::format("{},{}", row.row, csv_field(row.id));
     for (std::uint32_t j = 0; j < top; ++j) {
-      if (row.classes[j] < 0) line += ",,";
-      else line += fmt::format(",{},{:.4f}", csv_field(class_name(rows, row.classes[j])), row.confidences[j]);
+      if (row.classes[j] < 0)
+        line += ",,";
+      else
+        line += fmt::format(",{},{:.4f}", csv_field(class_name(rows, row.classes[j])), row.confidences[j]);
     }
     file.line(line + "," + std::string(name(row.status)) + "\n");
   });
@@ -95,8 +97,10 @@ std::string row_name(const LabelledRows& rows, std::uint64_t row) {
 std::vector<std::uint64_t> rows_of_nodes(const LabelledRows& rows) {
   std::vector<std::uint64_t> result;
   for (std::uint64_t row = 0, bad = 0; row < rows.rows; ++row) {
-    if (bad < rows.bad_rows.size() && rows.bad_rows[bad] == row) ++bad;
-    else result.push_back(row);
+    if (bad < rows.bad_rows.size() && rows.bad_rows[bad] == row)
+      ++bad;
+    else
+      result.push_back(row);
   }
   return result;
 }
@@ -136,9 +140,12 @@ void for_each_row(const LabelledRows& rows, const std::function<void(const Label
 
 void write_labels(const fs::path& path, LabelFormat format, const LabelledRows& rows, std::uint32_t top) {
   switch (format) {
-    case LabelFormat::csv: return write_csv(path, rows, top);
-    case LabelFormat::jsonl: return write_jsonl(path, rows);
-    case LabelFormat::npy: return write_arrays(path, rows, top);
+    case LabelFormat::csv:
+      return write_csv(path, rows, top);
+    case LabelFormat::jsonl:
+      return write_jsonl(path, rows);
+    case LabelFormat::npy:
+      return write_arrays(path, rows, top);
   }
 }
 
@@ -149,8 +156,9 @@ void write_suspects(const fs::path& path, const LabelledRows& rows) {
   for (const Suspect& s : rows.result->suspects) {
     if (s.row >= row_of_node.size()) continue;  // a row of --labelled
     const std::uint64_t row = row_of_node[s.row];
-    file.line(fmt::format("{},{},{},{:.4f},{},{:.4f}\n", row, csv_field(row_name(rows, row)), csv_field(class_name(rows, s.given)),
-                          s.given_confidence, csv_field(class_name(rows, s.predicted)), s.predicted_confidence));
+    file.line(fmt::format("{},{},{},{:.4f},{},{:.4f}\n", row, csv_field(row_name(rows, row)),
+                          csv_field(class_name(rows, s.given)), s.given_confidence,
+                          csv_field(class_name(rows, s.predicted)), s.predicted_confidence));
   }
   file.commit();
 }
@@ -159,7 +167,8 @@ void write_bad_rows(const fs::path& path, const LabelledRows& rows) {
   TextFile file(path);
   file.line("row,id,reason\n");
   for (const std::uint32_t row : rows.bad_rows)
-    if (row < rows.rows) file.line(fmt::format("{},{},{}\n", row, csv_field(row_name(rows, row)), "NaN, infinite or all zero"));
+    if (row < rows.rows)
+      file.line(fmt::format("{},{},{}\n", row, csv_field(row_name(rows, row)), "NaN, infinite or all zero"));
   file.commit();
 }
 

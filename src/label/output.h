@@ -16,13 +16,13 @@ enum class LabelFormat { csv, jsonl, npy };
 
 /// What the files are made of: rows of the collection, of which some are nodes of the result.
 struct LabelledRows {
-  std::uint64_t rows = 0;                        ///< rows written; nodes beyond them (--labelled) are not
-  std::span<const std::uint32_t> bad_rows;       ///< rising; the other rows are the nodes 0, 1, ... in order
-  std::span<const std::int32_t> given;           ///< class of every row, or -1
+  std::uint64_t rows = 0;                   ///< rows written; nodes beyond them (--labelled) are not
+  std::span<const std::uint32_t> bad_rows;  ///< rising; the other rows are the nodes 0, 1, ... in order
+  std::span<const std::int32_t> given;      ///< class of every row, or -1
   std::span<const std::string> classes;
-  const Names* ids = nullptr;                    ///< nothing: the row's number stands for it
+  const Names* ids = nullptr;  ///< nothing: the row's number stands for it
   const LabelResult* result = nullptr;
-  bool relabel = false;                          ///< the program's opinion, also of hand-labelled rows
+  bool relabel = false;  ///< the program's opinion, also of hand-labelled rows
 };
 
 /// One row of the answer, ready to be written.
@@ -30,15 +30,15 @@ struct LabelledRow {
   std::uint64_t row = 0;
   std::string id;
   RowStatus status = RowStatus::predicted;
-  std::vector<std::int32_t> classes;   ///< best first, -1: none
+  std::vector<std::int32_t> classes;  ///< best first, -1: none
   std::vector<float> confidences;
 };
 
 /// Calls visit(LabelledRow) for every row in order.
 void for_each_row(const LabelledRows& rows, const std::function<void(const LabelledRow&)>& visit);
 
-std::string row_name(const LabelledRows& rows, std::uint64_t row);     ///< its id, or its number
-std::vector<std::uint64_t> rows_of_nodes(const LabelledRows& rows);    ///< of the nodes that are rows
+std::string row_name(const LabelledRows& rows, std::uint64_t row);   ///< its id, or its number
+std::vector<std::uint64_t> rows_of_nodes(const LabelledRows& rows);  ///< of the nodes that are rows
 
 /// csv: row,id,label,confidence,label2,confidence2,...,status. jsonl: one object a row. npy: `path` holds int32
 /// [rows, top] class numbers (-1: none), and beside it stand STEM.confidence.npy, STEM.status.npy (0 given,

@@ -29,7 +29,8 @@ figure img { width: 100%; height: 6.5rem; object-fit: contain; background: var(-
 )";
 
 std::string svg(double width, double height, const std::string& body) {
-  return fmt::format("<svg viewBox=\"0 0 {0:g} {1:g}\" width=\"{0:g}\" height=\"{1:g}\" role=\"img\">{2}</svg>\n", width, height, body);
+  return fmt::format("<svg viewBox=\"0 0 {0:g} {1:g}\" width=\"{0:g}\" height=\"{1:g}\" role=\"img\">{2}</svg>\n",
+                     width, height, body);
 }
 
 std::string base64(const std::string& bytes) {
@@ -50,16 +51,28 @@ std::string base64(const std::string& bytes) {
 std::string escape(std::string_view text) {
   // nlohmann's serialiser replaces what is not UTF-8; its quotes and escapes are undone by parsing.
   const nlohmann::json value = std::string(text);
-  const std::string valid = nlohmann::json::parse(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)).get<std::string>();
+  const std::string valid =
+      nlohmann::json::parse(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)).get<std::string>();
   std::string out;
   for (const char c : valid) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -67,7 +80,8 @@ std::string escape(std::string_view text) {
 
 std::string page(const std::string& title, const std::string& body) {
   return fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\">"
       "<title>{0}</title><style>{1}</style></head>\n<body><h1>{0}</h1>\n{2}</body></html>\n",
       escape(title), style, body);
 }
@@ -79,8 +93,10 @@ std::string bar_chart(const std::vector<std::pair<std::string, double>>& bars) {
   std::string body;
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const double y = row * static_cast<double>(i), width = room * bars[i].second / most;
-    body += fmt::format("<text class=\"name\" x=\"{:g}\" y=\"{:g}\" text-anchor=\"end\">{}</text>", names - 8, y + 14, escape(bars[i].first));
-    body += fmt::format("<rect class=\"bar\" x=\"{:g}\" y=\"{:g}\" width=\"{:.1f}\" height=\"14\"/>", names, y + 3, width);
+    body += fmt::format("<text class=\"name\" x=\"{:g}\" y=\"{:g}\" text-anchor=\"end\">{}</text>", names - 8, y + 14,
+                        escape(bars[i].first));
+    body +=
+        fmt::format("<rect class=\"bar\" x=\"{:g}\" y=\"{:g}\" width=\"{:.1f}\" height=\"14\"/>", names, y + 3, width);
     body += fmt::format("<text x=\"{:.1f}\" y=\"{:g}\">{:g}</text>", names + width + 6, y + 14, bars[i].second);
   }
   return svg(names + room + 80, row * static_cast<double>(bars.size()) + 4, body);
@@ -96,11 +112,14 @@ std::string histogram(const std::vector<double>& counts, double low, double high
     body += fmt::format("<rect class=\"bar\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
                         left + bin * static_cast<double>(i), 8 + height - h, bin - 2, h);
   }
-  body += fmt::format("<line class=\"axis\" x1=\"{0:g}\" x2=\"{1:g}\" y1=\"{2:g}\" y2=\"{2:g}\"/>", left, left + width, 8 + height);
+  body += fmt::format("<line class=\"axis\" x1=\"{0:g}\" x2=\"{1:g}\" y1=\"{2:g}\" y2=\"{2:g}\"/>", left, left + width,
+                      8 + height);
   body += fmt::format("<text x=\"{:g}\" y=\"20\" text-anchor=\"end\">{:g}</text>", left - 6, most);
   for (const double share : {0.0, 0.5, 1.0})
-    body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{:g}</text>", left + width * share, height + 24, low + (high - low) * share);
-  body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>", left + width * .75, height + 24, escape(x_name));
+    body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{:g}</text>", left + width * share,
+                        height + 24, low + (high - low) * share);
+  body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>", left + width * .75, height + 24,
+                      escape(x_name));
   return svg(left + width + 20, height + bottom, body);
 }
 
@@ -110,18 +129,24 @@ std::string curves(const std::vector<Curve>& lines, const std::string& x_name, c
   const auto y = [](double v) { return top + height * (1 - v); };
   std::string body;
   for (const double share : {0.0, .25, .5, .75, 1.0}) {
-    body += fmt::format("<line class=\"axis\" x1=\"{:g}\" x2=\"{:g}\" y1=\"{:g}\" y2=\"{:g}\"/>", x(0), x(1), y(share), y(share));
-    body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"end\">{:g} %</text>", left - 6, y(share) + 4, 100 * share);
-    body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{:g} %</text>", x(share), top + height + 18, 100 * share);
+    body += fmt::format("<line class=\"axis\" x1=\"{:g}\" x2=\"{:g}\" y1=\"{:g}\" y2=\"{:g}\"/>", x(0), x(1), y(share),
+                        y(share));
+    body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"end\">{:g} %</text>", left - 6, y(share) + 4,
+                        100 * share);
+    body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{:g} %</text>", x(share), top + height + 18,
+                        100 * share);
   }
-  body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>", x(.5), top + height + 36, escape(x_name));
-  body += fmt::format("<text transform=\"translate(14 {:g}) rotate(-90)\" text-anchor=\"middle\">{}</text>", y(.5), escape(y_name));
+  body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>", x(.5), top + height + 36,
+                      escape(x_name));
+  body += fmt::format("<text transform=\"translate(14 {:g}) rotate(-90)\" text-anchor=\"middle\">{}</text>", y(.5),
+                      escape(y_name));
   for (std::size_t l = 0; l < lines.size(); ++l) {
     std::string points;
     for (const auto& [px, py] : lines[l].points) points += fmt::format("{:.1f},{:.1f} ", x(px), y(py));
     body += fmt::format("<polyline class=\"curve{}\" points=\"{}\"/>", l == 0 ? "" : " second", points);
     if (!lines[l].points.empty() && lines.size() > 1)
-      body += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x(lines[l].points.back().first) + 4, y(lines[l].points.back().second), escape(lines[l].name));
+      body += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x(lines[l].points.back().first) + 4,
+                          y(lines[l].points.back().second), escape(lines[l].name));
   }
   return svg(left + width + 60, top + height + 46, body);
 }
@@ -130,10 +155,13 @@ std::string image_uri(const std::filesystem::path& file, std::uintmax_t most_byt
   static const std::vector<std::pair<std::string, std::string>> types = {
       {".jpg", "jpeg"}, {".jpeg", "jpeg"}, {".png", "png"}, {".gif", "gif"}, {".webp", "webp"}, {".bmp", "bmp"}};
   std::string ending = file.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto type = std::find_if(types.begin(), types.end(), [&](const auto& t) { return t.first == ending; });
   std::error_code error;
-  if (type == types.end() || !std::filesystem::is_regular_file(file, error) || std::filesystem::file_size(file, error) > most_bytes) return {};
+  if (type == types.end() || !std::filesystem::is_regular_file(file, error) ||
+      std::filesystem::file_size(file, error) > most_bytes)
+    return {};
   std::ifstream stream(file, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
   return bytes.empty() ? "" : fmt::format("data:image/{};base64,{}", type->second, base64(bytes));

@@ -1,6 +1,6 @@
 #pragma once
-// Pieces of self-contained HTML pages: escaping, charts as inline SVG, images as data URIs. No scripts, no network; light
-// and dark by the reader's preference.
+// Pieces of self-contained HTML pages: escaping, charts as inline SVG, images as data URIs. No scripts, no network;
+// light and dark by the reader's preference.
 
 #include <filesystem>
 #include <string>

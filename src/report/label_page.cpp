@@ -12,7 +12,7 @@ namespace {
 
 using html::escape;
 
-constexpr std::size_t shown_rows = 6;       // most and least certain, a class
+constexpr std::size_t shown_rows = 6;  // most and least certain, a class
 constexpr std::size_t shown_classes = 200;
 constexpr std::size_t shown_suspects = 60;
 constexpr std::size_t histogram_bins = 20;
@@ -60,7 +60,9 @@ Gathered gather(const LabelledRows& rows) {
   return g;
 }
 
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+std::string percent(double share) {
+  return fmt::format("{:.1f} %", 100 * share);
+}
 
 // Thumbnails until the page has its fill.
 class Gallery {
@@ -87,14 +89,17 @@ class Gallery {
 std::string trust(const HoldOut& h) {
   if (h.checked_rows == 0) return "<p>No label could be held out: every class has a single one.</p>\n";
   std::string text = fmt::format(
-      "<p>Held-out accuracy <strong>{}</strong> (95 % interval {} to {}; {} labelled rows). It holds for labels drawn at "
+      "<p>Held-out accuracy <strong>{}</strong> (95 % interval {} to {}; {} labelled rows). It holds for labels drawn "
+      "at "
       "random; labels picked by hand make it optimistic.</p>\n",
       percent(h.accuracy), percent(h.low), percent(h.high), h.checked_rows);
   html::Curve curve{"held-out accuracy", {}};
-  std::string table = "<table><tr><th>confidence at least</th><th>rows kept</th><th>held-out accuracy</th><th>held-out rows</th></tr>";
+  std::string table =
+      "<table><tr><th>confidence at least</th><th>rows kept</th><th>held-out accuracy</th><th>held-out rows</th></tr>";
   for (const ThresholdRow& row : h.thresholds) {
     curve.points.emplace_back(row.kept, row.accuracy);
-    table += fmt::format("<tr><td>{:.3f}</td><td>{}</td><td>{}</td><td>{}</td></tr>", row.threshold, percent(row.kept), percent(row.accuracy), row.held_out);
+    table += fmt::format("<tr><td>{:.3f}</td><td>{}</td><td>{}</td><td>{}</td></tr>", row.threshold, percent(row.kept),
+                         percent(row.accuracy), row.held_out);
   }
   return text + html::curves({curve}, "share of unlabelled rows kept", "held-out accuracy") + table + "</table>\n";
 }
@@ -112,7 +117,8 @@ std::string label_page(const LabelledRows& rows, const LabelPageOptions& options
 
   std::vector<std::size_t> order(rows.classes.size());
   for (std::size_t c = 0; c < order.size(); ++c) order[c] = c;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return g.by_class[a] > g.by_class[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return g.by_class[a] > g.by_class[b]; });
   const std::size_t left_out = order.size() > shown_classes ? order.size() - shown_classes : 0;
   order.resize(order.size() - left_out);
   std::vector<std::pair<std::string, double>> bars;
@@ -128,17 +134,19 @@ std::string label_page(const LabelledRows& rows, const LabelPageOptions& options
     if (s.row >= row_of_node.size() || suspects == shown_suspects) continue;
     ++suspects;
     const std::uint64_t row = row_of_node[s.row];
-    figures += gallery.figure(row_name(rows, row), fmt::format("row {}: labelled <b>{}</b> ({:.2f}), rather <b>{}</b> ({:.2f})", row,
-                                                             escape(rows.classes[static_cast<std::size_t>(s.given)]), s.given_confidence,
-                                                             escape(rows.classes[static_cast<std::size_t>(s.predicted)]), s.predicted_confidence));
+    figures += gallery.figure(
+        row_name(rows, row),
+        fmt::format("row {}: labelled <b>{}</b> ({:.2f}), rather <b>{}</b> ({:.2f})", row,
+                    escape(rows.classes[static_cast<std::size_t>(s.given)]), s.given_confidence,
+                    escape(rows.classes[static_cast<std::size_t>(s.predicted)]), s.predicted_confidence));
   }
   body += suspects == 0 ? "<p>None.</p>\n" : "<div class=\"rows\">" + figures + "</div>\n";
 
   body += "<h2>Most and least certain rows</h2>\n";
   for (const std::size_t c : order) {
     if (g.most[c].empty()) continue;
-    body += fmt::format("<h3>{}</h3>\n<p class=\"quiet\">most certain</p>{}<p class=\"quiet\">least certain</p>{}", escape(rows.classes[c]),
-                        gallery.figures(g.most[c]), gallery.figures(g.least[c]));
+    body += fmt::format("<h3>{}</h3>\n<p class=\"quiet\">most certain</p>{}<p class=\"quiet\">least certain</p>{}",
+                        escape(rows.classes[c]), gallery.figures(g.most[c]), gallery.figures(g.least[c]));
   }
   return html::page(options.title, body);
 }

@@ -67,7 +67,8 @@ TEST(RequireUsable, NamesRowAndColumnOfTheFirstValueThatIsNotFinite) {
 TEST(RequireFinite, PassesZeroRowsAndNamesTheRest) {
   const std::vector<float> values = {1, 2, 0.0f, -0.0f, 3, nan};
   EXPECT_NO_THROW(require_finite(rows_of({values.begin(), values.begin() + 4}, 2), "file"));
-  EXPECT_THAT(error_of([&] { require_finite(rows_of(values, 2), "file", 7); }), HasSubstr("NaN; file, row 9, column 1"));
+  EXPECT_THAT(error_of([&] { require_finite(rows_of(values, 2), "file", 7); }),
+              HasSubstr("NaN; file, row 9, column 1"));
 }
 
 TEST(RequireUsable, NamesAnAllZeroRow) {
