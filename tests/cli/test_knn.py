@@ -304,3 +304,11 @@ def test_full_background_graph(lowshot, full_data, tmp_path):
             tmp_path / "c.json")
     check = json.loads((tmp_path / "c.json").read_text())
     assert (check["rows"], check["self_first"], check["recall"], check["similarities_wrong"]) == (60000, 60000, 1, 0)
+    # Built here, every id is Faiss' but where two similarities are within 1e-5 of each other.
+    lowshot("knn", "build", tmp_path / "y.raw", "--dim", 256, "-k", 32, "-o", tmp_path / "ours")
+    ids, similarities = (np.fromfile(tmp_path / f"ours_k32_{name}", dtype).reshape(60000, 32)
+                         for name, dtype in (("I_11.int32", "<i4"), ("D_11.float32", "<f4")))
+    theirs, their_similarities = (np.fromfile(full_data / f"expected/ndis60000_k32_{name}", dtype).reshape(60000, 32)
+                                  for name, dtype in (("I_11.int32", "<i4"), ("D_11.float32", "<f4")))
+    np.testing.assert_allclose(similarities, their_similarities, rtol=0, atol=1e-5)
+    assert (ids != theirs).mean() < 1e-3  # ties within rounding; their similarities were compared above
