@@ -105,10 +105,11 @@ void execute(const Options& o) {
   const ExperimentOptions e = experiment_options(o);
   const std::vector<std::uint32_t> nlabeled = parse_list(o.nlabeled, "--nlabeled"),
                                    seeds = parse_list(o.seed, "--seed");
+  const std::uint32_t most_labelled = *std::max_element(nlabeled.begin(), nlabeled.end());
   require_single(o, nlabeled.size() * seeds.size());
   Context context = make_context(o.common);
   if (o.common.dry_run) {
-    const ExperimentPlan p = plan(e, *std::max_element(nlabeled.begin(), nlabeled.end()));
+    const ExperimentPlan p = plan(e, most_labelled);
     PlanText text{p.steps, {}};
     for (const auto& item : p.memory.items) text.memory.emplace_back(item.name, item.bytes);
     return print_plan(text, o.common);
@@ -116,8 +117,7 @@ void execute(const Options& o) {
 
   for (const std::string& file : {o.outputs.scores.string(), o.outputs.label_matrix_pattern, o.predictions})
     if (!file.empty()) require_writable(file);
-  plan(e, *std::max_element(nlabeled.begin(), nlabeled.end()));  // refuses more labels than there are images
-  const StaticPart part = prepare(context, e);
+  const StaticPart part = prepare(context, e, most_labelled);
   std::vector<RunResult> runs;
   for (const std::uint32_t labels : nlabeled)
     for (const std::uint32_t seed : seeds) {

@@ -206,12 +206,8 @@ void execute(const Options& given) {
   // Rows -> nodes.
   std::vector<std::int32_t> node_labels;
   node_labels.reserve(job.collection.rows);
-  for (std::uint64_t row = 0, bad = 0; row < job.collection.rows; ++row) {
-    if (bad < kept.bad_rows.size() && kept.bad_rows[bad] == row)
-      ++bad;
-    else
-      node_labels.push_back(job.labels.of_row[row]);
-  }
+  for (const std::uint64_t row : rows_of_nodes(job.collection.rows, kept.bad_rows))
+    node_labels.push_back(job.labels.of_row[row]);
   Graph graph;
   {
     Phase phase(context, "graph");

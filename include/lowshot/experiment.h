@@ -63,8 +63,9 @@ struct StaticPart {
 };
 
 /// Reads, maps and joins everything static; makes and keeps PCA and background graph where they are absent.
-/// Throws Error for bad input, and before any heavy work when the plan exceeds context.memory_limit.
-StaticPart prepare(Context& context, const ExperimentOptions& options);
+/// `most_labelled`: the largest nlabeled that will be run. Throws Error for bad input (too few images for it among
+/// them), and before any heavy work when the plan exceeds context.memory_limit.
+StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint32_t most_labelled = 0);
 
 /// The plan of `prepare` and `run` from the headers and labels of the files alone, and in words what would be read and
 /// made. Throws Error (input) when a novel class has fewer than `most_labelled` images.

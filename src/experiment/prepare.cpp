@@ -59,8 +59,8 @@ std::vector<std::int32_t> label_static_rows(const StaticPart& part) {
 
 }  // namespace
 
-StaticPart prepare(Context& context, const ExperimentOptions& options) {
-  plan(options, 0)
+StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint32_t most_labelled) {
+  plan(options, most_labelled)
       .memory.require(context.memory_limit, "use a smaller --nbg, or a smaller --lslice, or raise --memory");
   StaticPart part;
   Inputs in = [&] {

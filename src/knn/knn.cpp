@@ -87,7 +87,7 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
   require_table(table, x_old.rows(), options);
   const int threads = context.thread_count();
   const FilterBackend backend = knn::filter_backend(context.isa);
-  Reservoirs old_lists(threads, table, options.k), new_lists(threads, x_new.rows(), options.k);
+  Reservoirs old_lists(threads, table, options.k), new_lists(x_new.rows(), options.k);
   {
     const FilterSpace space = knn::make_filter_space(threads, x_old, x_new);
     const FilterRows new_codes = knn::make_filter_rows(threads, x_new, space, options.metric, backend, true, true);
@@ -106,7 +106,7 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
 KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
                     const KnnOptions& options) {
   require_sizes(queries, x, options);
-  return search(context, Reservoirs(context.thread_count(), queries.rows(), options.k), queries, x, 0, options);
+  return search(context, Reservoirs(queries.rows(), options.k), queries, x, 0, options);
 }
 
 KnnTable extend_search_knn(Context& context, const KnnTable& table, const DescriptorView& queries,

@@ -26,12 +26,12 @@ std::uint64_t Reservoirs::memory(std::uint64_t rows, std::uint32_t k) {
   return rows * (capacity(k) * sizeof(Candidate) + sizeof(std::uint32_t) + sizeof(Candidate) + sizeof(float));
 }
 
-Reservoirs::Reservoirs(int, std::size_t rows, std::uint32_t k)
+Reservoirs::Reservoirs(std::size_t rows, std::uint32_t k)
     : k_(k), lists_(rows, capacity(k)), count_(rows, 0), least_(rows, 0), thresholds_(padded(rows), infinity) {
   std::fill_n(thresholds_.begin(), rows, -infinity);
 }
 
-Reservoirs::Reservoirs(int threads, const KnnTable& table, std::uint32_t k) : Reservoirs(threads, table.rows(), k) {
+Reservoirs::Reservoirs(int threads, const KnnTable& table, std::uint32_t k) : Reservoirs(table.rows(), k) {
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t i = 0; i < table.rows(); ++i) {
     for (std::uint32_t j = 0; j < k && table.ids(i, j) != no_node; ++j)

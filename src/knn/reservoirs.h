@@ -31,7 +31,7 @@ inline NodeId id_of(Candidate c) {
 /// Lists of `rows` rows. Different rows may be offered to by different threads at the same time; one row by one thread.
 class Reservoirs {
  public:
-  Reservoirs(int threads, std::size_t rows, std::uint32_t k);
+  Reservoirs(std::size_t rows, std::uint32_t k);
   /// Starts from the first k columns of a tidy table.
   Reservoirs(int threads, const KnnTable& table, std::uint32_t k);
 

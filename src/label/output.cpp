@@ -94,10 +94,10 @@ std::string row_name(const LabelledRows& rows, std::uint64_t row) {
   return rows.ids != nullptr ? std::string((*rows.ids)[row]) : std::to_string(row);
 }
 
-std::vector<std::uint64_t> rows_of_nodes(const LabelledRows& rows) {
+std::vector<std::uint64_t> rows_of_nodes(std::uint64_t rows, std::span<const std::uint32_t> bad_rows) {
   std::vector<std::uint64_t> result;
-  for (std::uint64_t row = 0, bad = 0; row < rows.rows; ++row) {
-    if (bad < rows.bad_rows.size() && rows.bad_rows[bad] == row)
+  for (std::uint64_t row = 0, bad = 0; row < rows; ++row) {
+    if (bad < bad_rows.size() && bad_rows[bad] == row)
       ++bad;
     else
       result.push_back(row);
@@ -152,7 +152,7 @@ void write_labels(const fs::path& path, LabelFormat format, const LabelledRows& 
 void write_suspects(const fs::path& path, const LabelledRows& rows) {
   TextFile file(path);
   file.line("row,id,label,confidence,suggested,suggested_confidence\n");
-  const std::vector<std::uint64_t> row_of_node = rows_of_nodes(rows);
+  const std::vector<std::uint64_t> row_of_node = rows_of_nodes(rows.rows, rows.bad_rows);
   for (const Suspect& s : rows.result->suspects) {
     if (s.row >= row_of_node.size()) continue;  // a row of --labelled
     const std::uint64_t row = row_of_node[s.row];

@@ -37,8 +37,9 @@ struct LabelledRow {
 /// Calls visit(LabelledRow) for every row in order.
 void for_each_row(const LabelledRows& rows, const std::function<void(const LabelledRow&)>& visit);
 
-std::string row_name(const LabelledRows& rows, std::uint64_t row);   ///< its id, or its number
-std::vector<std::uint64_t> rows_of_nodes(const LabelledRows& rows);  ///< of the nodes that are rows
+std::string row_name(const LabelledRows& rows, std::uint64_t row);  ///< its id, or its number
+/// The rows 0 .. rows-1 that are not bad: the row of node 0, 1, ...
+std::vector<std::uint64_t> rows_of_nodes(std::uint64_t rows, std::span<const std::uint32_t> bad_rows);
 
 /// csv: row,id,label,confidence,label2,confidence2,...,status. jsonl: one object a row. npy: `path` holds int32
 /// [rows, top] class numbers (-1: none), and beside it stand STEM.confidence.npy, STEM.status.npy (0 given,

@@ -129,7 +129,7 @@ std::string label_page(const LabelledRows& rows, const LabelPageOptions& options
   body += "<h2>Labels that look wrong</h2>\n";
   std::size_t suspects = 0;
   std::string figures;
-  const std::vector<std::uint64_t> row_of_node = rows_of_nodes(rows);
+  const std::vector<std::uint64_t> row_of_node = rows_of_nodes(rows.rows, rows.bad_rows);
   for (const Suspect& s : rows.result->suspects) {
     if (s.row >= row_of_node.size() || suspects == shown_suspects) continue;
     ++suspects;

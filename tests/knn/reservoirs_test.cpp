@@ -47,7 +47,7 @@ void expect_k_best(std::uint32_t k, std::size_t count, std::uint32_t seed) {
   for (std::size_t i = 0; i < count; ++i)
     offers.push_back({static_cast<float>(static_cast<int>(random() % 50) - 25), static_cast<NodeId>(i)});
   std::shuffle(offers.begin(), offers.end(), random);
-  Reservoirs lists(1, 3, k);
+  Reservoirs lists(3, k);
   for (const Offer& offer : offers) lists.offer(1, offer.similarity, offer.id);
   KnnTable table{Matrix<NodeId>(4, k), Matrix<float>(4, k)};
   lists.finish(1, table, 1);
@@ -73,7 +73,7 @@ TEST(Reservoirs, KeepTheKBest) {
 }
 
 TEST(Reservoirs, ThresholdIsOpenUntilFullAndNeverAboveTheKthBest) {
-  Reservoirs lists(1, 17, 2);
+  Reservoirs lists(17, 2);
   EXPECT_EQ(lists.thresholds()[0], -infinity);
   EXPECT_EQ(lists.thresholds()[16], -infinity);
   for (std::size_t i = 17; i < 32; ++i) EXPECT_EQ(lists.thresholds()[i], infinity) << "padding " << i;
