@@ -21,7 +21,7 @@ struct Tensor {
   std::vector<std::uint64_t> shape;
   std::vector<std::byte> bytes;
 
-  std::uint64_t size() const;             ///< number of values
+  std::uint64_t size() const;               ///< number of values
   std::vector<float> float_values() const;  ///< of any type, as float32
 };
 

@@ -38,9 +38,9 @@ struct Normalisation {
 struct Convolution {
   std::string name;  ///< in the checkpoint, e.g. "module.trunk.4.C1"
   std::uint32_t in = 0, out = 0, kernel = 1, stride = 1, pad = 0;
-  bool has_bias = false;   ///< in the checkpoint
-  std::string batch_norm;  ///< its name in the checkpoint; empty: none follows
-  bool relu = false;       ///< follows directly (for the last of a block: after the sum)
+  bool has_bias = false;             ///< in the checkpoint
+  std::string batch_norm;            ///< its name in the checkpoint; empty: none follows
+  bool relu = false;                 ///< follows directly (for the last of a block: after the sum)
   std::vector<float> weights, bias;  ///< folded; empty in a description without weights
 };
 
@@ -64,9 +64,9 @@ ResNet resnet_architecture(const std::string& name);
 
 /// A checkpoint held against the five architectures.
 struct ModelCheck {
-  std::string recognised;             ///< the architecture with the fewest differences; empty: no ResNet of these
-  std::vector<std::string> missing;   ///< tensors it needs and the checkpoint lacks
-  std::vector<std::string> extra;     ///< tensors that it has no use for
+  std::string recognised;               ///< the architecture with the fewest differences; empty: no ResNet of these
+  std::vector<std::string> missing;     ///< tensors it needs and the checkpoint lacks
+  std::vector<std::string> extra;       ///< tensors that it has no use for
   std::vector<std::string> mismatched;  ///< "NAME is 64 x 3 x 3 x 3, must be 64 x 3 x 7 x 7"
 };
 ModelCheck check_model(const NamedTensors& tensors);
@@ -86,8 +86,8 @@ std::unique_ptr<Network> make_cuda_network(Context& context, const ResNet& model
 
 /// A user's ONNX model through OpenVINO, on the CPU. Error (device) in a build without it.
 struct OnnxOptions {
-  std::string output;                      ///< name of the output; empty: the only one
-  Pooling pooling = Pooling::average;      ///< of a 3-D or 4-D output
+  std::string output;                  ///< name of the output; empty: the only one
+  Pooling pooling = Pooling::average;  ///< of a 3-D or 4-D output
 };
 std::unique_ptr<Network> make_onnx_network(Context& context, const std::filesystem::path& model,
                                            const OnnxOptions& options, const Normalisation& normalisation,
