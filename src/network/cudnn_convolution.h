@@ -1,0 +1,65 @@
+#pragma once
+// y <- relu(conv(x, w) + bias + residual) through cuDNN, as one kernel where it has one. All tensors channels last.
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "network/cudnn_library.h"
+
+namespace lowshot::network {
+
+struct ConvolutionShape {
+  std::uint32_t batch = 0, height = 0, width = 0;  // of the input
+  std::uint32_t in = 0, out = 0, kernel = 1, stride = 1, pad = 0;
+  bool residual = false, relu = false;
+  bool half = false;  // of x, w, residual and y; sums and bias are float32
+
+  std::uint32_t out_height() const { return (height + 2 * pad - kernel) / stride + 1; }
+  std::uint32_t out_width() const { return (width + 2 * pad - kernel) / stride + 1; }
+  auto operator<=>(const ConvolutionShape&) const = default;
+};
+
+/// Device memory. `residual` may be null where the shape has none; y overlaps no other.
+struct ConvolutionOperands {
+  const void* x;         // batch x height x width x in
+  const void* w;         // out x kernel x kernel x in
+  const float* bias;     // out
+  const void* residual;  // like y
+  void* y;               // batch x out_height x out_width x out
+  void* workspace;
+};
+
+/// What follows the convolution inside its kernel, in which order: some engines of cuDNN know only one of the two.
+/// `none`: a kernel of our own (cuda_kernels.h) follows.
+enum class Fusion { bias_first, residual_first, none };
+
+/// One way of cuDNN's to compute a shape. Must not outlive the Cudnn.
+class ConvolutionPlan {
+ public:
+  ConvolutionPlan(const Cudnn& cudnn, const ConvolutionShape& shape, Fusion fusion, Descriptor engine, Descriptor plan);
+  std::size_t workspace() const { return workspace_; }  ///< bytes
+  std::string description() const;                      ///< "engine 52 (2=7 3=1), bias first"
+  /// Returns before it is done.
+  void run(const ConvolutionOperands& operands) const;
+
+ private:
+  const Cudnn* cudnn_;
+  ConvolutionShape shape_;
+  Fusion fusion_;
+  Descriptor engine_, plan_;
+  std::size_t workspace_ = 0;
+};
+
+/// The plans that cuDNN supports on this device for one fusion, its best guess first, until `visit` returns false.
+/// Only engines that give the same bits every time, sum in float32, and for float32 multiply in float32, too.
+void for_each_plan(const Cudnn& cudnn, const ConvolutionShape& shape, Fusion fusion,
+                   const std::function<bool(ConvolutionPlan)>& visit);
+
+/// The first plan of the first fusion that has one. Nothing is timed: a choice by the clock could differ from run to
+/// run, and with it the last bits of a resumed job. Throws Error (device) where there is none at all.
+ConvolutionPlan choose_plan(const Cudnn& cudnn, const ConvolutionShape& shape);
+
+}  // namespace lowshot::network
