@@ -25,6 +25,9 @@ using dnnl::memory;
 // Images of a group. ResNet-50 on one core of a Zen 5, images/s at 1 / 2 / 4 / 8: TODO measure.
 constexpr std::uint32_t group = 4;
 
+// A batch has several groups a thread, so that a thread that a busy core held up does not keep the others waiting long.
+constexpr std::uint32_t groups_a_thread = 4;
+
 // oneDNN plans and runs a primitive for as many threads as OpenMP would use: one, here. (A parallel region of one
 // thread does not count as parallel, so running needs it as well as planning.)
 class OneThread {
@@ -46,7 +49,16 @@ struct Window {
   std::uint32_t kernel, stride, pad;
 };
 
-// oneDNN 3 took away the descriptions of operations that versions 1 and 2 build primitives from.
+// oneDNN 3 took away the scale of post-operations and the descriptions of operations that versions 1 and 2 build
+// primitives from.
+void append_relu(dnnl::post_ops& post) {
+#if DNNL_VERSION_MAJOR >= 3
+  post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#else
+  post.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#endif
+}
+
 dnnl::convolution_forward::primitive_desc convolution_description(const dnnl::engine& engine, const Convolution& c,
                                                                   const memory::desc& source,
                                                                   const memory::desc& weights, const memory::desc& bias,
@@ -115,7 +127,7 @@ class Builder {
     dnnl::primitive_attr attributes = user_scratchpad();
     dnnl::post_ops post;
     if (sum_into != nullptr) post.append_sum(1.0F);
-    if (c.relu) post.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+    if (c.relu) append_relu(post);
     attributes.set_post_ops(post);
     const auto description =
         convolution_description(engine_, c, source_md, weights_md, bias_md, destination_md, attributes);
@@ -190,17 +202,34 @@ struct Worker {
   dnnl::stream stream;
 };
 
+// Which kernels the library chooses: the bits of a descriptor depend on it.
+const char* isa_name() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx2:
+      return "AVX2";
+    case dnnl::cpu_isa::avx512_core:
+    case dnnl::cpu_isa::avx512_core_vnni:
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "AVX-512";
+    default:
+      return "other instructions";
+  }
+}
+
 class CpuNetwork final : public Network {
  public:
   CpuNetwork(Context& context, const ResNet& model, const Normalisation& normalisation, std::uint32_t crop,
              std::uint32_t batch)
       : engine_(dnnl::engine::kind::cpu, 0), input_(normalisation), crop_(crop), dim_(model.dim()) {
+    // Takes effect before the library's first use in the process; later calls change nothing.
+    if (context.isa == Isa::avx2) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
     threads_ = context.thread_count();
-    batch_ = batch != 0 ? batch : static_cast<std::uint32_t>(threads_) * group * 2;
+    batch_ = batch != 0 ? batch : static_cast<std::uint32_t>(threads_) * group * groups_a_thread;
     const OneThread one_thread;
     build(model);
     for (int t = 0; t < threads_; ++t) workers_.push_back(make_worker());
-    description_ = fmt::format("{} on the CPU, float32", model.name);
+    description_ = fmt::format("{} on the CPU, float32 (oneDNN {}.{}.{}, {})", model.name, DNNL_VERSION_MAJOR,
+                               DNNL_VERSION_MINOR, DNNL_VERSION_PATCH, isa_name());
   }
 
   std::uint32_t dim() const override { return dim_; }
