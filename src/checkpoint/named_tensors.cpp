@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "checkpoint/utf8.h"
 #include "core/half.h"
-#include "io/text_table.h"
 #include "lowshot/error.h"
 
 namespace lowshot {
@@ -127,7 +127,7 @@ Tensor to_float16(const std::string& name, const Tensor& tensor) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i]) && !std::isfinite(to_float(half[i])))
       throw Error(ErrorKind::input,
-                  fmt::format("tensor {} holds {}, float16 reaches 65504", io::shown(name), values[i]), "",
+                  fmt::format("tensor {} holds {}, float16 reaches 65504", checkpoint::shown(name), values[i]), "",
                   "keep float32");
   }
   Tensor result{TensorType::float16, tensor.shape, std::vector<std::byte>(half.size() * sizeof(Half))};

@@ -4,6 +4,7 @@
 // REDUCE calls a function in Python; here it knows what the few allowed ones would make of their arguments. BUILD sets
 // attributes; it is known for an OrderedDict only (a module's state_dict carries _metadata that way), and read over.
 #include "checkpoint/pickle.h"
+#include "checkpoint/utf8.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +14,6 @@
 #include <unordered_map>
 
 #include "checkpoint/byte_source.h"
-#include "io/text_table.h"
 
 namespace lowshot::checkpoint {
 namespace {
@@ -357,7 +357,7 @@ void Machine::global(const std::string& module, const std::string& name) {
   std::string full = module + "." + name;
   if (std::find(allowed_globals.begin(), allowed_globals.end(), full) == allowed_globals.end())
     fail(fmt::format("the checkpoint asks for {}, which is more than tensors in dicts, and is not run here",
-                     io::shown(full)),
+                     shown(full)),
          std::string(save_weights_only));
   push_new(Kind::global).text = std::move(full);
 }
@@ -484,7 +484,7 @@ std::string described(const PickleValue& value) {
     case Kind::real:
       return fmt::format("the number {}", value.real);
     case Kind::string:
-      return "the string " + io::shown(value.text);
+      return "the string " + shown(value.text);
     case Kind::bytes:
       return "a bytes object";
     case Kind::list:

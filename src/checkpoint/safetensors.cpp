@@ -14,12 +14,12 @@
 #include "checkpoint/byte_source.h"
 #include "checkpoint/utf8.h"
 #include "io/output_file.h"
-#include "io/text_table.h"
 
 namespace lowshot {
 namespace {
 
 using checkpoint::fail_at;
+using checkpoint::shown;
 using Json = nlohmann::json;
 
 constexpr std::uint64_t most_header_bytes = 100'000'000;  // the format's own limit
@@ -75,7 +75,7 @@ class Header {
       if (e.begin != expected)
         fail(8, fmt::format("tensor {} begins at byte {} of the values, expected {}: they must neither overlap nor "
                             "leave gaps",
-                            io::shown(e.name), e.begin, expected));
+                            shown(e.name), e.begin, expected));
       expected = e.end;
     }
     if (expected != file_.size() - values_offset())
@@ -113,7 +113,7 @@ class Header {
           break;
         case Json::parse_event_t::key:
           if (!keys.back().insert(parsed.get<std::string>()).second)
-            fail(8, fmt::format("the header has the key {} twice", io::shown(parsed.get<std::string>())));
+            fail(8, fmt::format("the header has the key {} twice", shown(parsed.get<std::string>())));
           break;
         case Json::parse_event_t::value:
           break;
@@ -131,19 +131,18 @@ class Header {
   void require_texts(const Json& metadata) const {
     if (!metadata.is_object()) fail(8, fmt::format("{} must be an object", metadata_key));
     for (const auto& [key, value] : metadata.items())
-      if (!value.is_string())
-        fail(8, fmt::format("{}: the value of {} must be a string", metadata_key, io::shown(key)));
+      if (!value.is_string()) fail(8, fmt::format("{}: the value of {} must be a string", metadata_key, shown(key)));
   }
 
   std::vector<std::uint64_t> counts(const std::string& name, const Json& value, const char* key) const {
     const auto found = value.find(key);
     if (found == value.end() || !found->is_array())
-      fail(8, fmt::format("tensor {}: \"{}\" must be a list of numbers", io::shown(name), key));
+      fail(8, fmt::format("tensor {}: \"{}\" must be a list of numbers", shown(name), key));
     std::vector<std::uint64_t> result;
     for (const Json& number : *found) {
       if (!number.is_number_unsigned())
-        fail(8, fmt::format("tensor {}: \"{}\" must hold whole numbers from 0 on; entry {} is none", io::shown(name),
-                            key, result.size()));
+        fail(8, fmt::format("tensor {}: \"{}\" must hold whole numbers from 0 on; entry {} is none", shown(name), key,
+                            result.size()));
       result.push_back(number.get<std::uint64_t>());
     }
     return result;
@@ -152,31 +151,31 @@ class Header {
   TensorType type(const std::string& name, const Json& value) const {
     const auto found = value.find("dtype");
     if (found == value.end() || !found->is_string())
-      fail(8, fmt::format("tensor {}: \"dtype\" must be a string", io::shown(name)));
+      fail(8, fmt::format("tensor {}: \"dtype\" must be a string", shown(name)));
     const auto& word = found->get_ref<const std::string&>();
     for (const auto& [known, type] : types)
       if (known == word) return type;
-    fail(8, fmt::format("tensor {} has the type {}, which is not read", io::shown(name), io::shown(word)),
+    fail(8, fmt::format("tensor {} has the type {}, which is not read", shown(name), shown(word)),
          "convert it to F16, BF16, F32, F64, I8, U8, I16, I32, I64 or BOOL");
   }
 
   Entry entry(const std::string& name, const Json& value) const {
-    if (!value.is_object()) fail(8, fmt::format("tensor {} must be described by an object", io::shown(name)));
+    if (!value.is_object()) fail(8, fmt::format("tensor {} must be described by an object", shown(name)));
     for (const auto& [key, unused] : value.items())
       if (key != "dtype" && key != "shape" && key != "data_offsets")
-        fail(8, fmt::format("tensor {} has the unknown key {}", io::shown(name), io::shown(key)),
+        fail(8, fmt::format("tensor {} has the unknown key {}", shown(name), shown(key)),
              "the file is of a newer kind or damaged");
     Entry result{name, type(name, value), counts(name, value, "shape"), 0, 0};
     const std::vector<std::uint64_t> offsets = counts(name, value, "data_offsets");
     if (offsets.size() != 2 || offsets[0] > offsets[1])
-      fail(8, fmt::format("tensor {}: \"data_offsets\" must be its begin and its end", io::shown(name)));
+      fail(8, fmt::format("tensor {}: \"data_offsets\" must be its begin and its end", shown(name)));
     result.begin = offsets[0];
     result.end = offsets[1];
     std::uint64_t bytes = width(result.type);
     bool good = true;
     for (const std::uint64_t side : result.shape) good = good && !__builtin_mul_overflow(bytes, side, &bytes);
     if (!good || bytes != result.end - result.begin)
-      fail(8, fmt::format("tensor {} of {} {} does not fill bytes {} to {}", io::shown(name),
+      fail(8, fmt::format("tensor {} of {} {} does not fill bytes {} to {}", shown(name),
                           result.shape.empty() ? "one" : fmt::format("{}", fmt::join(result.shape, " x ")),
                           lowshot::name(result.type), result.begin, result.end));
     return result;
@@ -202,7 +201,7 @@ std::vector<NamedTensors::const_pointer> by_width(const NamedTensors& tensors) {
 void require_writable_names(const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
   const auto require = [](bool good, const std::string& text) {
     if (!good)
-      throw Error(ErrorKind::input, fmt::format("{} cannot be a name or a note in safetensors", io::shown(text)), "",
+      throw Error(ErrorKind::input, fmt::format("{} cannot be a name or a note in safetensors", shown(text)), "",
                   fmt::format("it must be UTF-8, and no tensor may be called {}", metadata_key));
   };
   for (const auto& [name, tensor] : tensors) require(checkpoint::is_utf8(name) && name != metadata_key, name);

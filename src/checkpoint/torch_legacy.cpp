@@ -11,7 +11,7 @@
 
 #include "checkpoint/byte_source.h"
 #include "checkpoint/torch_tensors.h"
-#include "io/text_table.h"
+#include "checkpoint/utf8.h"
 
 namespace lowshot::checkpoint {
 namespace {
@@ -63,14 +63,13 @@ void locate(const io::InputFile& file, const Pickle& keys, Storages& storages) {
     const std::uint64_t left = file.size() - position, bytes = storage.count * width(storage.type);
     if (left < 8 || left - 8 < bytes)
       fail_at(file, position,
-              fmt::format("storage {} needs {} bytes and {} are left", io::shown(key.text), bytes + 8, left),
+              fmt::format("storage {} needs {} bytes and {} are left", shown(key.text), bytes + 8, left),
               "the file is truncated: make or fetch it again");
     const std::uint64_t count = ByteSource(file, position, file.size()).number(8);
     if (count != storage.count)
-      fail_at(
-          file, position,
-          fmt::format("storage {} holds {} values, its tensors expect {}", io::shown(key.text), count, storage.count),
-          other_kind);
+      fail_at(file, position,
+              fmt::format("storage {} holds {} values, its tensors expect {}", shown(key.text), count, storage.count),
+              other_kind);
     storage.offset = position + 8;
     position += 8 + bytes;
   }

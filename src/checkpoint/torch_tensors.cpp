@@ -10,7 +10,6 @@
 
 #include "checkpoint/byte_source.h"
 #include "checkpoint/utf8.h"
-#include "io/text_table.h"
 
 namespace lowshot::checkpoint {
 namespace {
@@ -73,7 +72,7 @@ class Taker {
       if (!key.is(Kind::string) || !is_utf8(key.text))
         fail(key, fmt::format("{}, a tensor's name must be text and is {}", where, described(key)), damaged);
       if (tensors.count(key.text) != 0)
-        fail(key, fmt::format("{}, two tensors have the name {}", where, io::shown(key.text)), damaged);
+        fail(key, fmt::format("{}, two tensors have the name {}", where, shown(key.text)), damaged);
       tensors.emplace(key.text, tensor(key.text, value));
     }
     if (tensors.empty())
@@ -109,18 +108,17 @@ class Taker {
 
   std::uint64_t count(const PickleValue& value, const char* what, const std::string& name) const {
     if (!value.is(Kind::integer) || value.integer < 0)
-      fail(value, fmt::format("tensor {}: {} is {}, expected a count", io::shown(name), what, described(value)),
-           damaged);
+      fail(value, fmt::format("tensor {}: {} is {}, expected a count", shown(name), what, described(value)), damaged);
     return static_cast<std::uint64_t>(value.integer);
   }
 
   std::vector<std::uint64_t> counts(const PickleValue& value, const char* what, const std::string& name) const {
     if (!value.is(Kind::tuple))
-      fail(value, fmt::format("tensor {}: the {} are {}, expected a tuple", io::shown(name), what, described(value)),
+      fail(value, fmt::format("tensor {}: the {} are {}, expected a tuple", shown(name), what, described(value)),
            damaged);
     if (value.items.size() > most_dimensions)
-      fail(value, fmt::format("tensor {} has {} dimensions, more than {}", io::shown(name), value.items.size(),
-                              most_dimensions));
+      fail(value,
+           fmt::format("tensor {} has {} dimensions, more than {}", shown(name), value.items.size(), most_dimensions));
     std::vector<std::uint64_t> result;
     for (const PickleId id : value.items) result.push_back(count(pickle_[id], what, name));
     return result;
@@ -131,8 +129,8 @@ class Taker {
     const std::uint64_t most = file_.size() > UINT64_MAX / most_unfolded ? UINT64_MAX : most_unfolded * file_.size();
     if (!bytes.good || bytes.value > most - charged_)
       fail(value,
-           fmt::format("tensor {}: the tensors up to here unfold to more than {} times the file's size",
-                       io::shown(name), most_unfolded),
+           fmt::format("tensor {}: the tensors up to here unfold to more than {} times the file's size", shown(name),
+                       most_unfolded),
            "save copies instead of expanded views: tensor.clone().contiguous()");
     charged_ += bytes.value;
   }
@@ -152,13 +150,13 @@ Storage Taker::storage_of(const PickleValue& reference, const std::string& name)
   if (reference.items.size() < 5 || pickle_[reference.items[4]].is(Kind::none)) return storage;
   const PickleValue& view = pickle_[reference.items[4]];  // its own key, first value, number of values
   if (!view.is(Kind::tuple) || view.items.size() != 3)
-    fail(view, fmt::format("tensor {}: the view of a storage is {}", io::shown(name), described(view)), damaged);
+    fail(view, fmt::format("tensor {}: the view of a storage is {}", shown(name), described(view)), damaged);
   const std::uint64_t first = count(pickle_[view.items[1]], "the first value of a view", name);
   const std::uint64_t size = count(pickle_[view.items[2]], "the size of a view", name);
   if (first > storage.count || size > storage.count - first)
     fail(view,
-         fmt::format("tensor {}: a view of {} values from value {} on goes beyond its storage of {}", io::shown(name),
-                     size, first, storage.count),
+         fmt::format("tensor {}: a view of {} values from value {} on goes beyond its storage of {}", shown(name), size,
+                     first, storage.count),
          damaged);
   storage.offset += first * width(storage.type);
   storage.count = size;
@@ -194,8 +192,7 @@ Tensor Taker::tensor(const std::string& name, const PickleValue& value) {
   Tensor result{storage.type, counts(pickle_[value.items[2]], "sizes", name), {}};
   const std::vector<std::uint64_t> strides = counts(pickle_[value.items[3]], "strides", name);
   if (strides.size() != result.shape.size())
-    fail(value,
-         fmt::format("tensor {} has {} sizes and {} strides", io::shown(name), result.shape.size(), strides.size()),
+    fail(value, fmt::format("tensor {} has {} sizes and {} strides", shown(name), result.shape.size(), strides.size()),
          damaged);
   if (std::find(result.shape.begin(), result.shape.end(), 0u) != result.shape.end()) return result;
 
@@ -209,7 +206,7 @@ Tensor Taker::tensor(const std::string& name, const PickleValue& value) {
   }
   if (!span.good || offset > storage.count || span.value > storage.count - offset)
     fail(value,
-         fmt::format("tensor {} ({}, strides {}) goes beyond its storage of {} values", io::shown(name),
+         fmt::format("tensor {} ({}, strides {}) goes beyond its storage of {} values", shown(name),
                      fmt::join(result.shape, " x "), fmt::join(strides, ", "), storage.count),
          damaged);
   const std::uint64_t bytes = width(storage.type), begin = storage.offset + offset * bytes;
@@ -245,14 +242,14 @@ Storages named_storages(const io::InputFile& file, const Pickle& pickle) {
     if (!size.is(Kind::integer) || size.integer < 0 ||
         __builtin_mul_overflow(static_cast<std::uint64_t>(size.integer), width(*known), &bytes) || bytes > file.size())
       fail_at(file, value.position,
-              fmt::format("storage {} is said to hold {} values, the file has {} bytes", io::shown(key.text),
+              fmt::format("storage {} is said to hold {} values, the file has {} bytes", shown(key.text),
                           size.is(Kind::integer) ? std::to_string(size.integer) : described(size), file.size()),
               "the file is truncated or damaged: make or fetch it again");
     const Storage described_here{*known, static_cast<std::uint64_t>(size.integer), 0};
     const Storage& before = storages.emplace(key.text, described_here).first->second;
     if (before.type != described_here.type || before.count != described_here.count)
       fail_at(file, value.position,
-              fmt::format("storage {} is said to hold {} {} and {} {}", io::shown(key.text), before.count,
+              fmt::format("storage {} is said to hold {} {} and {} {}", shown(key.text), before.count,
                           lowshot::name(before.type), described_here.count, lowshot::name(described_here.type)),
               damaged);
   }

@@ -5,8 +5,8 @@
 
 #include "checkpoint/byte_source.h"
 #include "checkpoint/torch_tensors.h"
+#include "checkpoint/utf8.h"
 #include "checkpoint/zip_directory.h"
-#include "io/text_table.h"
 
 namespace lowshot::checkpoint {
 namespace {
@@ -20,9 +20,8 @@ std::string find_folder(const io::InputFile& file, const ZipDirectory& directory
     const std::size_t slash = name.find('/');
     if (slash == std::string::npos || std::string_view(name).substr(slash + 1) != object_name) continue;
     if (!folder.empty())
-      file.fail(
-          fmt::format("the zip file holds {} and {}: two checkpoints", io::shown(folder + "data.pkl"), io::shown(name)),
-          "save one checkpoint to a file");
+      file.fail(fmt::format("the zip file holds {} and {}: two checkpoints", shown(folder + "data.pkl"), shown(name)),
+                "save one checkpoint to a file");
     folder = name.substr(0, slash + 1);
   }
   if (folder.empty())
@@ -48,14 +47,13 @@ void require_readable(const io::InputFile& file, const ZipDirectory& directory, 
               "load it with torch.jit.load and save the weights: torch.save(module.state_dict(), FILE)");
   const std::string order = word(file, directory, folder + "byteorder");
   if (!order.empty() && order != "little")
-    file.fail(fmt::format("the checkpoint's byte order is {}, only little-endian ones are read", io::shown(order)),
+    file.fail(fmt::format("the checkpoint's byte order is {}, only little-endian ones are read", shown(order)),
               "save it again on a little-endian machine (x86, ARM)");
   // Version 3 is that of every file since 1.6; 1 to 10 are those that PyTorch itself knows.
   const std::string version = word(file, directory, folder + "version");
   if (version.empty() || version.size() > 2 || version.find_first_not_of("0123456789") != std::string::npos)
-    file.fail(
-        fmt::format("the version of PyTorch's zip format is {}", version.empty() ? "missing" : io::shown(version)),
-        "the file is damaged or of another kind: save it again with PyTorch");
+    file.fail(fmt::format("the version of PyTorch's zip format is {}", version.empty() ? "missing" : shown(version)),
+              "the file is damaged or of another kind: save it again with PyTorch");
 }
 
 }  // namespace
@@ -73,14 +71,13 @@ NamedTensors read_torch_zip(const io::InputFile& file) {
     const std::string name = folder + "data/" + key;
     const auto found = directory.find(name);
     if (found == directory.end())
-      file.fail(
-          fmt::format("the storage {} is missing: the zip file has no member {}", io::shown(key), io::shown(name)),
-          "the file is damaged: make or fetch it again");
+      file.fail(fmt::format("the storage {} is missing: the zip file has no member {}", shown(key), shown(name)),
+                "the file is damaged: make or fetch it again");
     const std::uint64_t bytes = storage.count * width(storage.type);
     if (found->second.size != bytes)
       fail_at(file, found->second.header,
-              fmt::format("the member {} has {} bytes, its tensors expect {} ({} {})", io::shown(name),
-                          found->second.size, bytes, storage.count, lowshot::name(storage.type)),
+              fmt::format("the member {} has {} bytes, its tensors expect {} ({} {})", shown(name), found->second.size,
+                          bytes, storage.count, lowshot::name(storage.type)),
               "the file is damaged: make or fetch it again");
     storage.offset = locate_member(file, name, found->second);
   }

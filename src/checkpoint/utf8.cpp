@@ -1,5 +1,6 @@
 #include "checkpoint/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace lowshot::checkpoint {
@@ -20,6 +21,20 @@ bool is_utf8(std::string_view text) {
     }
   }
   return true;
+}
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t longest = 100;
+  std::size_t length = std::min(text.size(), longest);
+  const auto is_following = [](char c) { return (static_cast<std::uint8_t>(c) & 0xc0) == 0x80; };
+  while (length > 0 && length < text.size() && is_following(text[length])) --length;
+  const bool utf8 = is_utf8(text.substr(0, length));
+  std::string result = "'";
+  for (const char c : text.substr(0, length)) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    result.push_back(byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8) ? '?' : c);
+  }
+  return result + (length < text.size() ? "...'" : "'");
 }
 
 }  // namespace lowshot::checkpoint

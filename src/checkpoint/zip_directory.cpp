@@ -1,6 +1,7 @@
 // The zip format. Source: PKWARE's APPNOTE.TXT, sections 4.3.7 (local header), 4.3.12 (directory), 4.3.14 to 4.3.16
 // (its end) and 4.5.3 (sizes of 64 bits).
 #include "checkpoint/zip_directory.h"
+#include "checkpoint/utf8.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +11,6 @@
 #include <vector>
 
 #include "checkpoint/byte_source.h"
-#include "io/text_table.h"
 
 namespace lowshot::checkpoint {
 namespace {
@@ -137,7 +137,7 @@ void require_apart(const io::InputFile& file, const ZipDirectory& directory, std
     if ((member.method == 0 && member.size > file.size()) || next < member.header || least > next - member.header)
       fail_at(file, member.header,
               fmt::format("the member {} is said to have {} bytes, which do not fit between byte {} and byte {}",
-                          io::shown(name), member.size, member.header, next),
+                          shown(name), member.size, member.header, next),
               damaged);
   }
 }
@@ -175,46 +175,45 @@ ZipDirectory read_zip_directory(const io::InputFile& file) {
     source.text(number_at(entry, 32, 2));  // comment
     read_zip64({extra.begin(), extra.end()}, member, stored);
     if (!is_plain(name))
-      fail_at(file, position, fmt::format("a member of the zip file has the name {}", io::shown(name)),
+      fail_at(file, position, fmt::format("a member of the zip file has the name {}", shown(name)),
               "PyTorch writes no such names; make or fetch the file again");
     if (member.method == 0 && stored != member.size)
       fail_at(file, position,
-              fmt::format("the member {} has {} bytes and {} are stored", io::shown(name), member.size, stored),
-              damaged);
+              fmt::format("the member {} has {} bytes and {} are stored", shown(name), member.size, stored), damaged);
     if (!directory.emplace(name, member).second)
-      fail_at(file, position, fmt::format("the zip file has two members {}", io::shown(name)), damaged);
+      fail_at(file, position, fmt::format("the zip file has two members {}", shown(name)), damaged);
   }
   require_apart(file, directory, end.offset);
   return directory;
 }
 
 std::uint64_t locate_member(const io::InputFile& file, const std::string& name, const ZipMember& member) {
-  const std::string shown = io::shown(name);
-  if (member.encrypted) fail_at(file, member.header, fmt::format("the member {} is encrypted", shown));
+  const std::string quoted = shown(name);
+  if (member.encrypted) fail_at(file, member.header, fmt::format("the member {} is encrypted", quoted));
   if (member.method != 0)
     fail_at(file, member.header,
-            fmt::format("the member {} is compressed (method {}); PyTorch stores members as they are", shown,
+            fmt::format("the member {} is compressed (method {}); PyTorch stores members as they are", quoted,
                         member.method),
             "save the checkpoint again, or zip it anew without compression (zip -0)");
   if (member.header > file.size() || file.size() - member.header < local_bytes)
-    fail_at(file, member.header, fmt::format("the member {} is said to begin here, beyond the file's end", shown),
+    fail_at(file, member.header, fmt::format("the member {} is said to begin here, beyond the file's end", quoted),
             damaged);
   const std::vector<std::uint8_t> local = bytes_at(file, member.header, local_bytes);
   const std::uint64_t name_bytes = number_at(local, 26, 2), extra_bytes = number_at(local, 28, 2);
   if (number_at(local, 0, 4) != local_signature || name_bytes != name.size() || number_at(local, 8, 2) != 0)
-    fail_at(file, member.header, fmt::format("expected the header of the member {}", shown), damaged);
+    fail_at(file, member.header, fmt::format("expected the header of the member {}", quoted), damaged);
   const std::uint64_t begin = member.header + local_bytes + name_bytes + extra_bytes;
   if (begin > file.size() || member.size > file.size() - begin)
     fail_at(file, member.header,
-            fmt::format("the member {} is said to have {} bytes, which the file of {} does not hold", shown,
+            fmt::format("the member {} is said to have {} bytes, which the file of {} does not hold", quoted,
                         member.size, file.size()),
             damaged);
   if (ByteSource(file, member.header + local_bytes, begin).text(name_bytes) != name)
-    fail_at(file, member.header, fmt::format("expected the header of the member {}", shown), damaged);
+    fail_at(file, member.header, fmt::format("expected the header of the member {}", quoted), damaged);
   const std::uint32_t crc = crc_of(file, begin, member.size);
   if (crc != member.crc)
     fail_at(file, begin,
-            fmt::format("the member {} has the checksum {:08x}, the directory says {:08x}", shown, crc, member.crc),
+            fmt::format("the member {} has the checksum {:08x}, the directory says {:08x}", quoted, crc, member.crc),
             damaged);
   return begin;
 }
