@@ -5,6 +5,7 @@
 // both damaged and cut off could not be told, and it hides when a file ended early by making up an end. Here, as in
 // Pillow, the source suspends where the bytes end, and whoever wants more gets an error. Other warnings (stray bytes,
 // broken entropy codes) leave an image with grey parts, here as in Pillow.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -106,7 +107,9 @@ class JpegDecoder {
       if (cinfo_.num_components == 1) gray_row(row_.data(), cinfo_.output_width, out);
       if (cinfo_.num_components == 4) cmyk_row(row_.data(), cinfo_.output_width, out);
     }
-    // Bytes that are missing behind the last row cost nothing: Pillow does not mind either.
+    // What stands behind the last row may be missing, but not wrong: a broken code in the middle shows as a marker
+    // that cannot be there. Pillow holds it so, too.
+    jpeg_finish_decompress(&cinfo_);
     return true;
   }
 
