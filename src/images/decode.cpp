@@ -20,23 +20,23 @@ struct Signature {
 constexpr std::array read_formats{Signature{"JPEG", "\xff\xd8\xff"sv}, Signature{"PNG", "\x89PNG\r\n\x1a\n"sv}};
 
 // Formats that people have, so that the reason for a refusal has a name.
-constexpr std::array other_formats{Signature{"GIF", "GIF8"sv},        Signature{"WebP", "WEBP"sv, 8},
-                                   Signature{"BMP", "BM"sv},          Signature{"TIFF", "II*\0"sv},
-                                   Signature{"TIFF", "MM\0*"sv},      Signature{"PPM", "P6"sv},
-                                   Signature{"PGM", "P5"sv},          Signature{"JPEG 2000", "jP  "sv, 4},
-                                   Signature{"AVIF", "ftypavif"sv, 4}, Signature{"HEIC", "ftyphei"sv, 4},
-                                   Signature{"MP4", "ftyp"sv, 4}};
+constexpr std::array other_formats{
+    Signature{"GIF", "GIF8"sv},        Signature{"WebP", "WEBP"sv, 8},      Signature{"BMP", "BM"sv},
+    Signature{"TIFF", "II*\0"sv},      Signature{"TIFF", "MM\0*"sv},        Signature{"PPM", "P6"sv},
+    Signature{"PGM", "P5"sv},          Signature{"JPEG 2000", "jP  "sv, 4}, Signature{"AVIF", "ftypavif"sv, 4},
+    Signature{"HEIC", "ftyphei"sv, 4}, Signature{"MP4", "ftyp"sv, 4}};
 
 bool is(const Signature& signature, std::string_view bytes) {
-  return bytes.size() >= signature.offset &&
-         bytes.substr(signature.offset, signature.begin.size()) == signature.begin;
+  return bytes.size() >= signature.offset && bytes.substr(signature.offset, signature.begin.size()) == signature.begin;
 }
 
 }  // namespace
 
 namespace images {
 
-void refuse(const std::string& reason) { throw Error(ErrorKind::input, reason); }
+void refuse(const std::string& reason) {
+  throw Error(ErrorKind::input, reason);
+}
 
 void check_size(std::uint64_t width, std::uint64_t height) {
   if (width == 0 || height == 0) refuse(fmt::format("the image has no pixels ({} x {})", width, height));
@@ -59,7 +59,8 @@ Image decode_image(std::span<const std::byte> bytes) {
   if (is(read_formats[0], text)) return images::decode_jpeg(bytes);
   if (is(read_formats[1], text)) return images::decode_png(bytes);
   for (const Signature& s : other_formats) {
-    if (is(s, text)) images::refuse(fmt::format("{} files are not read, only {}", s.format, fmt::join(image_formats(), " and ")));
+    if (is(s, text))
+      images::refuse(fmt::format("{} files are not read, only {}", s.format, fmt::join(image_formats(), " and ")));
   }
   images::refuse(fmt::format("the file is no image of a known format ({})", fmt::join(image_formats(), ", ")));
 }

@@ -145,6 +145,8 @@ class JpegDecoder {
 
 }  // namespace
 
-Image decode_jpeg(std::span<const std::byte> bytes) { return JpegDecoder(bytes).decode(); }
+Image decode_jpeg(std::span<const std::byte> bytes) {
+  return JpegDecoder(bytes).decode();
+}
 
 }  // namespace lowshot::images

@@ -162,6 +162,8 @@ class PngDecoder {
 
 }  // namespace
 
-Image decode_png(std::span<const std::byte> bytes) { return PngDecoder(bytes).decode(); }
+Image decode_png(std::span<const std::byte> bytes) {
+  return PngDecoder(bytes).decode();
+}
 
 }  // namespace lowshot::images
