@@ -121,6 +121,7 @@ void filter_rows(const std::int32_t* weights, std::size_t taps, const std::uint8
 
 void crop_image(const ImageTransform& transform, const Image& image, std::uint8_t* out) {
   const std::size_t crop = transform.crop;
+  if (crop == 0) return;
   const Size size = scaled(transform, image);
   const Kept cols = middle(size.width, crop), rows = middle(size.height, crop);
   if (cols.count < crop || rows.count < crop) std::memset(out, 0, crop * crop * 3);
