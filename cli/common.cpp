@@ -29,6 +29,7 @@ class ProgressLine {
     const double left = rate > 0 ? static_cast<double>(p.total - p.done) / rate : 0;
     fmt::print(stderr, "\r\033[K{}: {} of {} {}, {:.3g} {}/s, {} left", p.phase, p.done, p.total, p.unit, rate, p.unit,
                format_duration(left));
+    if (!p.note.empty()) fmt::print(stderr, ", {}", p.note);
     open_ = true;
     if (p.done == p.total) clear();
     std::fflush(stderr);

@@ -34,6 +34,9 @@ int run(int argc, char** argv) {
   lowshot::cli::add_pca(app);
   lowshot::cli::add_knn(app);
   lowshot::cli::add_diffusion(app);
+#ifdef LOWSHOT_WITH_EXTRACT
+  lowshot::cli::add_model(app);
+#endif
   lowshot::cli::add_info(app);
   try {
     app.parse(argc, argv);

@@ -25,6 +25,7 @@ struct Progress {
   std::uint64_t done = 0;  ///< in `unit`s, from 0 to total
   std::uint64_t total = 0;
   std::string_view unit;  ///< e.g. "rows"
+  std::string_view note;  ///< what else to show, e.g. "3 bad"; mostly empty
 };
 
 /// Passed by reference through every call; not to be used by two calls at the same time.
@@ -43,8 +44,9 @@ struct Context {
   void detail(const std::string& line) const {
     if (log) log(LogLevel::detail, line);
   }
-  void report(std::string_view phase, std::uint64_t done, std::uint64_t total, std::string_view unit) const {
-    if (progress) progress({phase, done, total, unit});
+  void report(std::string_view phase, std::uint64_t done, std::uint64_t total, std::string_view unit,
+              std::string_view note = {}) const {
+    if (progress) progress({phase, done, total, unit, note});
   }
 };
 

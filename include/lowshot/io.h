@@ -102,6 +102,23 @@ class NpyTileWriter {
   std::unique_ptr<State> state_;
 };
 
+/// The original's HDF5 file of descriptors, written row by row: all_feats (float32, or float16 converted on the way),
+/// all_labels and count. The same rows give the same bytes. Under its final name once `commit` has been called with
+/// every row there.
+class Hdf5RowWriter {
+ public:
+  Hdf5RowWriter(const fs::path& path, std::uint64_t rows, std::uint32_t cols, bool half);
+  ~Hdf5RowWriter();
+  Hdf5RowWriter(Hdf5RowWriter&&) noexcept;
+  void write(std::uint64_t first_row, MatrixView<const float> values);
+  /// `labels`: one a row.
+  void commit(std::span<const std::int32_t> labels);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 void write_npy(const fs::path& path, MatrixView<const float> values);
 void write_npy(const fs::path& path, MatrixView<const std::int32_t> values);
 /// A one-dimensional or two-dimensional int32/int64 npy as int32 values (Error where one does not fit).

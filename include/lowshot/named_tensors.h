@@ -25,6 +25,10 @@ struct Tensor {
   std::vector<float> float_values() const;  ///< of any type, as float32
 };
 
+/// A float32 tensor in half the bytes. Throws Error (input) naming the tensor where a finite value is beyond float16's
+/// range: it would become infinity, and the network's descriptors NaN.
+Tensor to_float16(const std::string& name, const Tensor& tensor);
+
 using NamedTensors = std::map<std::string, Tensor>;
 
 /// A checkpoint of any of the formats below, told by its content: PyTorch's legacy stream of pickles, PyTorch's zip,

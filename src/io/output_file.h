@@ -23,10 +23,11 @@ class OutputFile {
   void commit();
 
   const std::string& name() const { return name_; }
-
- private:
+  /// For libraries that open files themselves: what they write under this name until `commit`.
+  const std::filesystem::path& temporary() const { return temporary_; }
   [[noreturn]] void fail(const std::string& doing, int reason) const;
 
+ private:
   std::filesystem::path target_;
   std::filesystem::path temporary_;
   std::string name_;

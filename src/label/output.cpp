@@ -5,44 +5,20 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "io/output_file.h"
+#include "io/csv_file.h"
 #include "lowshot/io.h"
 
 namespace lowshot {
 namespace {
 
-// A CSV field: in quotes where it has to be (RFC 4180).
-std::string csv_field(std::string_view field) {
-  if (field.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(field);
-  std::string text = "\"";
-  for (const char c : field) {
-    if (c == '"') text += '"';
-    text += c;
-  }
-  return text + "\"";
-}
+using io::csv_field;
 
 std::string class_name(const LabelledRows& rows, std::int32_t c) {
   return c < 0 ? "" : rows.classes[static_cast<std::size_t>(c)];
 }
 
-// A text file written line by line, whole or not at all.
-class TextFile {
- public:
-  explicit TextFile(const fs::path& path) : file_(path), writer_(file_) {}
-  void line(const std::string& text) { writer_.bytes(text.data(), text.size()); }
-  void commit() {
-    writer_.flush();
-    file_.commit();
-  }
-
- private:
-  io::OutputFile file_;
-  io::SequentialWriter writer_;
-};
-
 void write_csv(const fs::path& path, const LabelledRows& rows, std::uint32_t top) {
-  TextFile file(path);
+  io::CsvFile file(path);
   std::string header = "row,id,label,confidence";
   for (std::uint32_t j = 2; j <= top; ++j) header += fmt::format(",label{0},confidence{0}", j);
   file.line(header + ",status\n");
@@ -60,7 +36,7 @@ void write_csv(const fs::path& path, const LabelledRows& rows, std::uint32_t top
 }
 
 void write_jsonl(const fs::path& path, const LabelledRows& rows) {
-  TextFile file(path);
+  io::CsvFile file(path);
   for_each_row(rows, [&](const LabelledRow& row) {
     nlohmann::ordered_json json = {{"row", row.row}, {"id", row.id}};
     json["labels"] = nlohmann::ordered_json::array();
@@ -150,7 +126,7 @@ void write_labels(const fs::path& path, LabelFormat format, const LabelledRows& 
 }
 
 void write_suspects(const fs::path& path, const LabelledRows& rows) {
-  TextFile file(path);
+  io::CsvFile file(path);
   file.line("row,id,label,confidence,suggested,suggested_confidence\n");
   const std::vector<std::uint64_t> row_of_node = rows_of_nodes(rows.rows, rows.bad_rows);
   for (const Suspect& s : rows.result->suspects) {
@@ -164,7 +140,7 @@ void write_suspects(const fs::path& path, const LabelledRows& rows) {
 }
 
 void write_bad_rows(const fs::path& path, const LabelledRows& rows) {
-  TextFile file(path);
+  io::CsvFile file(path);
   file.line("row,id,reason\n");
   for (const std::uint32_t row : rows.bad_rows)
     if (row < rows.rows)

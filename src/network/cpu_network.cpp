@@ -1,0 +1,341 @@
+// ResNets on the CPU through oneDNN, float32, in its blocked layouts.
+//
+// Threads share the weights and take groups of images from a common count; within a group the library runs on one
+// thread. So no layer ends in a barrier that a busy core could hold up (image decoding goes on beside), groups are
+// computed the same way whatever the number of threads, and a thread's activations stay near its core.
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+#include <dnnl.hpp>
+#include <unordered_map>
+#include <utility>
+
+#include "lowshot/error.h"
+#include "lowshot/memory.h"
+#include "lowshot/network.h"
+#include "network/input_values.h"
+
+namespace lowshot {
+namespace {
+
+using dnnl::memory;
+
+// Images of a group. ResNet-50 on one core of a Zen 5, images/s at 1 / 2 / 4 / 8: TODO measure.
+constexpr std::uint32_t group = 4;
+
+// A batch has several groups a thread, so that a thread that a busy core held up does not keep the others waiting long.
+constexpr std::uint32_t groups_a_thread = 4;
+
+// oneDNN plans and runs a primitive for as many threads as OpenMP would use: one, here. (A parallel region of one
+// thread does not count as parallel, so running needs it as well as planning.)
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+memory::dims image_dims(std::uint32_t channels, std::uint32_t side) {
+  return {memory::dim{group}, memory::dim{channels}, memory::dim{side}, memory::dim{side}};
+}
+
+struct Window {
+  std::uint32_t kernel, stride, pad;
+};
+
+// oneDNN 3 took away the scale of post-operations and the descriptions of operations that versions 1 and 2 build
+// primitives from.
+void append_relu(dnnl::post_ops& post) {
+#if DNNL_VERSION_MAJOR >= 3
+  post.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#else
+  post.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
+#endif
+}
+
+dnnl::convolution_forward::primitive_desc convolution_description(const dnnl::engine& engine, const Convolution& c,
+                                                                  const memory::desc& source,
+                                                                  const memory::desc& weights, const memory::desc& bias,
+                                                                  const memory::desc& destination,
+                                                                  const dnnl::primitive_attr& attributes) {
+  const auto kind = dnnl::prop_kind::forward_inference;
+  const auto algorithm = dnnl::algorithm::convolution_direct;
+  const memory::dims strides{c.stride, c.stride}, pad{c.pad, c.pad};
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, kind, algorithm, source, weights, bias, destination, strides, pad, pad, attributes};
+#else
+  return {{kind, algorithm, source, weights, bias, destination, strides, pad, pad}, attributes, engine};
+#endif
+}
+
+dnnl::pooling_forward::primitive_desc pooling_description(const dnnl::engine& engine, dnnl::algorithm algorithm,
+                                                          const memory::desc& source, const memory::desc& destination,
+                                                          const Window& w, const dnnl::primitive_attr& attributes) {
+  const auto kind = dnnl::prop_kind::forward_inference;
+  const memory::dims strides{w.stride, w.stride}, window{w.kernel, w.kernel}, pad{w.pad, w.pad};
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, kind, algorithm, source, destination, strides, window, {0, 0}, pad, pad, attributes};
+#else
+  return {{kind, algorithm, source, destination, strides, window, pad, pad}, attributes, engine};
+#endif
+}
+
+// A step of the network: a primitive, its weights and where its arguments lie among a thread's activations.
+struct Step {
+  dnnl::primitive primitive;
+  memory weights, bias;  // empty for pools and reorders
+  std::size_t source = 0, destination = 0;
+  memory::desc scratchpad;
+};
+
+// Activations by number; several steps use the same buffer where the earlier value is no longer needed.
+struct Plan {
+  std::vector<Step> steps;
+  std::vector<memory::desc> values;  // shape and layout of each activation
+  std::vector<std::size_t> buffer;   // which buffer holds it
+  std::size_t buffers = 0;
+};
+
+class Builder {
+ public:
+  explicit Builder(dnnl::engine engine) : engine_(std::move(engine)), stream_(engine_) {}
+
+  std::size_t add_value(const memory::desc& description, std::size_t buffer) {
+    plan.values.push_back(description);
+    plan.buffer.push_back(buffer);
+    return plan.values.size() - 1;
+  }
+  std::size_t new_buffer() { return plan.buffers++; }
+
+  // `sum_into`: the convolution's result is added to that value, in its place.
+  std::size_t convolve(const Convolution& c, std::size_t source, std::uint32_t side, const std::size_t* sum_into) {
+    const std::uint32_t out_side = (side + 2 * c.pad - c.kernel) / c.stride + 1;
+    const auto any = memory::format_tag::any;
+    const memory::dims weight_dims{c.out, c.in, c.kernel, c.kernel};
+    const memory::desc source_md(image_dims(c.in, side), memory::data_type::f32, any);
+    const memory::desc weights_md(weight_dims, memory::data_type::f32, any);
+    const memory::desc bias_md({memory::dim{c.out}}, memory::data_type::f32, memory::format_tag::x);
+    const memory::desc destination_md = sum_into != nullptr
+                                            ? plan.values[*sum_into]
+                                            : memory::desc(image_dims(c.out, out_side), memory::data_type::f32, any);
+    dnnl::primitive_attr attributes = user_scratchpad();
+    dnnl::post_ops post;
+    if (sum_into != nullptr) post.append_sum(1.0F);
+    if (c.relu) append_relu(post);
+    attributes.set_post_ops(post);
+    const auto description =
+        convolution_description(engine_, c, source_md, weights_md, bias_md, destination_md, attributes);
+    Step step;
+    // The input is written in the layout that the first layer asks for; planes or interleaved.
+    const memory::desc interleaved(image_dims(c.in, side), memory::data_type::f32, memory::format_tag::nhwc);
+    if (source == 0 && description.src_desc() == interleaved) plan.values[0] = interleaved;
+    step.source = in_layout(source, description.src_desc());
+    step.primitive = dnnl::convolution_forward(description);
+    step.scratchpad = description.scratchpad_desc();
+    step.weights = reordered(c.weights, weight_dims, memory::format_tag::oihw, description.weights_desc());
+    step.bias = reordered(c.bias, {memory::dim{c.out}}, memory::format_tag::x, description.bias_desc());
+    step.destination = sum_into != nullptr ? add_value(description.dst_desc(), plan.buffer[*sum_into])
+                                           : add_value(description.dst_desc(), new_buffer());
+    plan.steps.push_back(step);
+    return step.destination;
+  }
+
+  std::size_t pool(dnnl::algorithm algorithm, std::size_t source, std::uint32_t channels, std::uint32_t side,
+                   const Window& window) {
+    const std::uint32_t out_side = (side + 2 * window.pad - window.kernel) / window.stride + 1;
+    const memory::desc destination_md(image_dims(channels, out_side), memory::data_type::f32, memory::format_tag::any);
+    const auto description =
+        pooling_description(engine_, algorithm, plan.values[source], destination_md, window, user_scratchpad());
+    Step step;
+    step.source = source;
+    step.primitive = dnnl::pooling_forward(description);
+    step.scratchpad = description.scratchpad_desc();
+    step.destination = add_value(description.dst_desc(), new_buffer());
+    plan.steps.push_back(step);
+    return step.destination;
+  }
+
+  Plan plan;
+
+ private:
+  // Made anew each time: copies of one share its post-operations.
+  static dnnl::primitive_attr user_scratchpad() {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    return attributes;
+  }
+
+  std::size_t in_layout(std::size_t value, const memory::desc& wanted) {
+    if (plan.values[value] == wanted) return value;
+    const dnnl::reorder::primitive_desc description(engine_, plan.values[value], engine_, wanted);
+    Step step;
+    step.source = value;
+    step.primitive = dnnl::reorder(description);
+    step.destination = add_value(wanted, new_buffer());
+    plan.steps.push_back(step);
+    return step.destination;
+  }
+
+  memory reordered(const std::vector<float>& values, const memory::dims& dims, memory::format_tag tag,
+                   const memory::desc& wanted) {
+    memory given({dims, memory::data_type::f32, tag}, engine_, const_cast<float*>(values.data()));
+    memory result(wanted, engine_);
+    dnnl::reorder(given, result).execute(stream_, given, result);
+    stream_.wait();
+    return result;
+  }
+
+  dnnl::engine engine_;
+  dnnl::stream stream_;
+};
+
+struct Worker {
+  std::vector<memory> values;       // one an activation, on shared buffers
+  std::vector<memory> scratchpads;  // one a step, on one buffer
+  Matrix<std::uint8_t> storage;
+  dnnl::stream stream;
+};
+
+// Which kernels the library chooses: the bits of a descriptor depend on it.
+const char* isa_name() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx2:
+      return "AVX2";
+    case dnnl::cpu_isa::avx512_core:
+    case dnnl::cpu_isa::avx512_core_vnni:
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "AVX-512";
+    default:
+      return "other instructions";
+  }
+}
+
+class CpuNetwork final : public Network {
+ public:
+  CpuNetwork(Context& context, const ResNet& model, const Normalisation& normalisation, std::uint32_t crop,
+             std::uint32_t batch)
+      : engine_(dnnl::engine::kind::cpu, 0), input_(normalisation), crop_(crop), dim_(model.dim()) {
+    // Takes effect before the library's first use in the process; later calls change nothing.
+    if (context.isa == Isa::avx2) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
+    threads_ = context.thread_count();
+    batch_ = batch != 0 ? batch : static_cast<std::uint32_t>(threads_) * group * groups_a_thread;
+    const OneThread one_thread;
+    build(model);
+    for (int t = 0; t < threads_; ++t) workers_.push_back(make_worker());
+    description_ = fmt::format("{} on the CPU, float32 (oneDNN {}.{}.{}, {})", model.name, DNNL_VERSION_MAJOR,
+                               DNNL_VERSION_MINOR, DNNL_VERSION_PATCH, isa_name());
+  }
+
+  std::uint32_t dim() const override { return dim_; }
+  std::uint32_t batch() const override { return batch_; }
+  std::uint32_t crop() const override { return crop_; }
+  std::string description() const override { return description_; }
+
+  void run(MatrixView<const std::uint8_t> crops, MatrixView<float> out) override {
+    const OneThread one_thread;
+    const auto groups = static_cast<std::int64_t>((crops.rows() + group - 1) / group);
+#pragma omp parallel for num_threads(threads_) schedule(dynamic, 1)
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const std::size_t begin = static_cast<std::size_t>(g) * group;
+      const std::size_t end = std::min(crops.rows(), begin + group);
+      run_group(workers_[static_cast<std::size_t>(omp_get_thread_num())], crops.rows(begin, end), out.rows(begin, end));
+    }
+  }
+
+ private:
+  void build(const ResNet& model) {
+    Builder b(engine_);
+    const memory::desc input_md(image_dims(3, crop_), memory::data_type::f32, memory::format_tag::nchw);
+    b.add_value(input_md, b.new_buffer());
+    std::size_t x = b.convolve(model.stem, 0, crop_, nullptr);
+    std::uint32_t side = (crop_ + 1) / 2;
+    x = b.pool(dnnl::algorithm::pooling_max, x, model.stem.out, side, {3, 2, 1});
+    side = (side + 1) / 2;
+    for (const Block& block : model.blocks) {
+      const std::uint32_t before = side;
+      std::size_t sum = block.shortcut.empty() ? x : b.convolve(block.shortcut[0], x, before, nullptr);
+      for (std::size_t i = 0; i < block.path.size(); ++i) {
+        const Convolution& c = block.path[i];
+        const bool last = i + 1 == block.path.size();
+        x = b.convolve(c, x, side, last ? &sum : nullptr);
+        side = (side + c.stride - 1) / c.stride;
+      }
+    }
+    output_ = b.pool(dnnl::algorithm::pooling_avg_exclude_padding, x, model.dim(), side, {side, 1, 0});
+    plan_ = std::move(b.plan);
+    interleaved_ = plan_.values[0] != input_md;
+  }
+
+  Worker make_worker() {
+    Worker w;
+    w.stream = dnnl::stream(engine_);
+    std::vector<std::size_t> sizes(plan_.buffers, 0), offsets(plan_.buffers + 1, 0);
+    for (std::size_t v = 0; v < plan_.values.size(); ++v)
+      sizes[plan_.buffer[v]] = std::max(sizes[plan_.buffer[v]], plan_.values[v].get_size());
+    for (std::size_t i = 0; i < plan_.buffers; ++i) offsets[i + 1] = offsets[i] + (sizes[i] + 63) / 64 * 64;
+    std::size_t scratch = 0;
+    for (const Step& step : plan_.steps) scratch = std::max(scratch, step.scratchpad.get_size());
+    w.storage = Matrix<std::uint8_t>::zeroed(1, offsets.back() + scratch);
+    for (std::size_t v = 0; v < plan_.values.size(); ++v)
+      w.values.emplace_back(plan_.values[v], engine_, w.storage.data() + offsets[plan_.buffer[v]]);
+    for (const Step& step : plan_.steps)
+      w.scratchpads.emplace_back(step.scratchpad, engine_, w.storage.data() + offsets.back());
+    return w;
+  }
+
+  void run_group(Worker& w, MatrixView<const std::uint8_t> crops, MatrixView<float> out) {
+    auto* input = static_cast<float*>(w.values[0].get_data_handle());
+    const std::size_t pixels = std::size_t{crop_} * crop_;
+    for (std::size_t i = 0; i < crops.rows(); ++i) {
+      float* image = input + i * 3 * pixels;
+      if (interleaved_)
+        input_.interleaved(crops.row(i), pixels, image);
+      else
+        input_.planes(crops.row(i), pixels, image);
+    }
+    // A group that is not full computes what its other places last held, and drops it.
+    for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
+      const Step& step = plan_.steps[s];
+      std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, w.values[step.source]},
+                                                {DNNL_ARG_DST, w.values[step.destination]},
+                                                {DNNL_ARG_SCRATCHPAD, w.scratchpads[s]}};
+      if (step.weights) {
+        arguments.emplace(DNNL_ARG_WEIGHTS, step.weights);
+        arguments.emplace(DNNL_ARG_BIAS, step.bias);
+      }
+      step.primitive.execute(w.stream, arguments);
+    }
+    w.stream.wait();
+    const auto* result = static_cast<const float*>(w.values[output_].get_data_handle());
+    std::memcpy(out.data(), result, out.size() * sizeof(float));
+  }
+
+  dnnl::engine engine_;
+  InputValues input_;
+  std::uint32_t crop_, dim_, batch_ = 0;
+  int threads_ = 1;
+  Plan plan_;
+  std::size_t output_ = 0;
+  bool interleaved_ = false;  // the input: R G B of a pixel together, else a plane a channel
+  std::vector<Worker> workers_;
+  std::string description_;
+};
+
+}  // namespace
+
+std::unique_ptr<Network> make_cpu_network(Context& context, const ResNet& model, const Normalisation& normalisation,
+                                          std::uint32_t crop, std::uint32_t batch) {
+  try {
+    return std::make_unique<CpuNetwork>(context, model, normalisation, crop, batch);
+  } catch (const dnnl::error& e) {
+    throw Error(ErrorKind::resources, fmt::format("oneDNN cannot build {}: {}", model.name, e.what()));
+  }
+}
+
+}  // namespace lowshot
