@@ -61,23 +61,34 @@ double operations(const ResNet& model, std::uint32_t crop) {
 
 // Every plan of every shape with its time: what choosing by the clock would gain.
 void print_plans(const ResNet& model, const Options& o, std::uint32_t pass) {
+  const bool stem = std::getenv("STEM") != nullptr;
   const Stream stream;
   const Cudnn cudnn(stream);
   std::map<ConvolutionShape, int> shapes;
   StemInput input{o.crop, o.half};
-  ++shapes[{pass, input.side(), input.side(), input.channels(), model.stem.out, 4, 1, 0, false, true, o.half}];
-  ++shapes[{pass, o.crop, o.crop, 8, model.stem.out, 7, 2, 3, false, true, o.half}];
+  if (stem) {
+    ++shapes[{pass, 115, 115, 16, 64, 4, 4, 1, 0, false, true, o.half}];
+    ++shapes[{pass, 115, 115, 16, 64, 4, 4, 1, 0, false, false, o.half}];
+    ++shapes[{pass, 115, 112, 48, 64, 4, 1, 1, 0, false, true, o.half}];
+    ++shapes[{pass, 115, 112, 64, 64, 4, 1, 1, 0, false, true, o.half}];
+    ++shapes[{pass, 112, 112, 192, 64, 1, 1, 1, 0, false, true, o.half}];
+    ++shapes[{pass, 112, 112, 256, 64, 1, 1, 1, 0, false, true, o.half}];
+    ++shapes[{pass, 115, 115, 12, 64, 4, 4, 1, 0, false, true, o.half}];
+    ++shapes[{pass, 115, 57, 64, 128, 4, 1, 1, 0, false, true, o.half}];
+  }
   std::uint32_t side = (input.out() + 1) / 2;
-  std::size_t largest = std::size_t{pass} * o.crop * o.crop * 16;
+  std::size_t largest = std::size_t{pass} * o.crop * o.crop * 64;
   const auto add = [&](const Convolution& c, bool residual) {
-    const ConvolutionShape s{pass, side, side, c.in, c.out, c.kernel, c.stride, c.pad, residual, c.relu, o.half};
+    const ConvolutionShape s{pass,     side,     side,  c.in,     c.out,  c.kernel,
+                             c.kernel, c.stride, c.pad, residual, c.relu, o.half};
     ++shapes[s];
     return s.out_height();
   };
-  for (const Block& block : model.blocks) {
-    for (const Convolution& c : block.shortcut) add(c, false);
-    for (std::size_t i = 0; i < block.path.size(); ++i) side = add(block.path[i], i + 1 == block.path.size());
-  }
+  if (!stem)
+    for (const Block& block : model.blocks) {
+      for (const Convolution& c : block.shortcut) add(c, false);
+      for (std::size_t i = 0; i < block.path.size(); ++i) side = add(block.path[i], i + 1 == block.path.size());
+    }
   const std::size_t bytes = largest * (o.half ? 2 : 4);
   std::vector<float> noise(bytes / 4);
   for (std::size_t i = 0; i < noise.size(); ++i) {
@@ -92,9 +103,10 @@ void print_plans(const ResNet& model, const Options& o, std::uint32_t pass) {
   const DeviceArray<float> bias(noise.data(), 4096);
   double first_sum = 0, best_sum = 0;
   for (const auto& [s, times] : shapes) {
-    fmt::print(stderr, "{} x {}: {} -> {}, kernel {}, stride {}{}{}\n", times, s.height, s.in, s.out, s.kernel,
-               s.stride, s.residual ? ", residual" : "", s.relu ? ", ReLU" : "");
-    const double flop = 2.0 * s.batch * s.out_height() * s.out_width() * s.out * s.in * s.kernel * s.kernel;
+    fmt::print(stderr, "{} x {}: {} -> {}, kernel {} x {}, stride {}{}{}\n", times, s.height, s.in, s.out,
+               s.kernel_height, s.kernel_width, s.stride, s.residual ? ", residual" : "", s.relu ? ", ReLU" : "");
+    const double flop =
+        2.0 * s.batch * s.out_height() * s.out_width() * s.out * s.in * s.kernel_height * s.kernel_width;
     std::optional<double> first, best;
     for (const Fusion fusion : {Fusion::bias_first, Fusion::residual_first, Fusion::none}) {
       if (fusion == Fusion::residual_first && !s.residual) continue;

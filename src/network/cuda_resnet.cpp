@@ -98,9 +98,18 @@ CudaResNet::CudaResNet(const ResNet& model, const Normalisation& normalisation, 
   descriptors_ = DeviceArray<float>(std::size_t{crops} * dim_);
 
   std::uint32_t side = input_.out();
-  const ConvolutionShape stem{
-      crops, input_.side(), input_.side(), input_.channels(), model.stem.out, StemInput::kernel, 1, 0,
-      false, true,          half};
+  const ConvolutionShape stem{crops,
+                              input_.side(),
+                              input_.side(),
+                              input_.channels(),
+                              model.stem.out,
+                              StemInput::kernel,
+                              StemInput::kernel,
+                              1,
+                              0,
+                              false,
+                              true,
+                              half};
   add_layer(model.stem, stem, between_[0].data(), nullptr, between_[1].data());
   side = (side + 1) / 2;  // the max pool, into input_map_
   for (const Block& block : model.blocks) add_block(block, side);
@@ -130,7 +139,8 @@ void CudaResNet::add_layer(const Convolution& convolution, const ConvolutionShap
 // output <- relu(path(input) + shortcut(input)); then output is the next block's input.
 void CudaResNet::add_block(const Block& block, std::uint32_t& side) {
   const auto shape = [&](const Convolution& c, std::uint32_t from, bool residual) {
-    return ConvolutionShape{crops_, from, from, c.in, c.out, c.kernel, c.stride, c.pad, residual, c.relu, half_};
+    return ConvolutionShape{crops_,   from,     from,  c.in,     c.out,  c.kernel,
+                            c.kernel, c.stride, c.pad, residual, c.relu, half_};
   };
   const void* residual = input_map_.data();
   if (!block.shortcut.empty()) {
@@ -190,9 +200,9 @@ void CudaResNet::forward(const std::uint8_t* bytes) {
 std::vector<std::string> CudaResNet::plans() const {
   std::vector<std::string> lines;
   for (const auto& [s, plan] : plans_)
-    lines.push_back(fmt::format("{} x {} x {} to {}, kernel {}, stride {}{}{}: {}", s.height, s.width, s.in, s.out,
-                                s.kernel, s.stride, s.residual ? ", residual" : "", s.relu ? ", ReLU" : "",
-                                plan.description()));
+    lines.push_back(fmt::format("{} x {} x {} to {}, kernel {} x {}, stride {}{}{}: {}", s.height, s.width, s.in, s.out,
+                                s.kernel_height, s.kernel_width, s.stride, s.residual ? ", residual" : "",
+                                s.relu ? ", ReLU" : "", plan.description()));
   return lines;
 }
 

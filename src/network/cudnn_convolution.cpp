@@ -51,7 +51,7 @@ class GraphBuilder {
         .finalize();
     const std::size_t how = kept_.size() - 1;
     const Descriptor x = tensor(cudnn_, x_id, {s.batch, s.in, s.height, s.width}, stored_);
-    const Descriptor w = tensor(cudnn_, w_id, {s.out, s.in, s.kernel, s.kernel}, stored_);
+    const Descriptor w = tensor(cudnn_, w_id, {s.out, s.in, s.kernel_height, s.kernel_width}, stored_);
     Descriptor y = output(last);
     operations_.emplace_back(cudnn_, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
     operations_.back()

@@ -13,19 +13,19 @@ namespace lowshot::network {
 
 struct ConvolutionShape {
   std::uint32_t batch = 0, height = 0, width = 0;  // of the input
-  std::uint32_t in = 0, out = 0, kernel = 1, stride = 1, pad = 0;
+  std::uint32_t in = 0, out = 0, kernel_height = 1, kernel_width = 1, stride = 1, pad = 0;
   bool residual = false, relu = false;
   bool half = false;  // of x, w, residual and y; sums and bias are float32
 
-  std::uint32_t out_height() const { return (height + 2 * pad - kernel) / stride + 1; }
-  std::uint32_t out_width() const { return (width + 2 * pad - kernel) / stride + 1; }
+  std::uint32_t out_height() const { return (height + 2 * pad - kernel_height) / stride + 1; }
+  std::uint32_t out_width() const { return (width + 2 * pad - kernel_width) / stride + 1; }
   auto operator<=>(const ConvolutionShape&) const = default;
 };
 
 /// Device memory. `residual` may be null where the shape has none; y overlaps no other.
 struct ConvolutionOperands {
   const void* x;         // batch x height x width x in
-  const void* w;         // out x kernel x kernel x in
+  const void* w;         // out x kernel_height x kernel_width x in
   const float* bias;     // out
   const void* residual;  // like y
   void* y;               // batch x out_height x out_width x out
