@@ -31,7 +31,8 @@ struct Options {
 double seconds(const std::function<void()>& call, int calls, const std::function<void()>& wait) {
   constexpr int rounds = 7;
   std::vector<double> times;
-  for (int i = 0; i < 3; ++i) call();
+  call();
+  call();
   wait();
   for (int round = 0; round < rounds; ++round) {
     const auto start = std::chrono::steady_clock::now();
@@ -60,69 +61,50 @@ double operations(const ResNet& model, std::uint32_t crop) {
 }
 
 // Every plan of every shape with its time: what choosing by the clock would gain.
-void print_plans(const ResNet& model, const Options& o, std::uint32_t pass) {
-  const bool stem = std::getenv("STEM") != nullptr;
+void print_plans(const CudaResNet& resnet, bool half) {
+  const int most = half ? 10 : 6;  // of a fusion
   const Stream stream;
   const Cudnn cudnn(stream);
   std::map<ConvolutionShape, int> shapes;
-  StemInput input{o.crop, o.half};
-  if (stem) {
-    ++shapes[{pass, 115, 115, 16, 64, 4, 4, 1, 0, false, true, o.half}];
-    ++shapes[{pass, 115, 115, 16, 64, 4, 4, 1, 0, false, false, o.half}];
-    ++shapes[{pass, 115, 112, 48, 64, 4, 1, 1, 0, false, true, o.half}];
-    ++shapes[{pass, 115, 112, 64, 64, 4, 1, 1, 0, false, true, o.half}];
-    ++shapes[{pass, 112, 112, 192, 64, 1, 1, 1, 0, false, true, o.half}];
-    ++shapes[{pass, 112, 112, 256, 64, 1, 1, 1, 0, false, true, o.half}];
-    ++shapes[{pass, 115, 115, 12, 64, 4, 4, 1, 0, false, true, o.half}];
-    ++shapes[{pass, 115, 57, 64, 128, 4, 1, 1, 0, false, true, o.half}];
-  }
-  std::uint32_t side = (input.out() + 1) / 2;
-  std::size_t largest = std::size_t{pass} * o.crop * o.crop * 64;
-  const auto add = [&](const Convolution& c, bool residual) {
-    const ConvolutionShape s{pass,     side,     side,  c.in,     c.out,  c.kernel,
-                             c.kernel, c.stride, c.pad, residual, c.relu, o.half};
+  std::size_t largest = 0, weights = 0;
+  for (const ConvolutionPlan* plan : resnet.plans()) {
+    const ConvolutionShape& s = plan->shape();
     ++shapes[s];
-    return s.out_height();
-  };
-  if (!stem)
-    for (const Block& block : model.blocks) {
-      for (const Convolution& c : block.shortcut) add(c, false);
-      for (std::size_t i = 0; i < block.path.size(); ++i) side = add(block.path[i], i + 1 == block.path.size());
-    }
-  const std::size_t bytes = largest * (o.half ? 2 : 4);
-  std::vector<float> noise(bytes / 4);
-  for (std::size_t i = 0; i < noise.size(); ++i) {
-    // Two float16 or one float32 of moderate size.
-    const std::uint32_t r = static_cast<std::uint32_t>(i * 2654435761U);
-    std::uint32_t bits = o.half ? (r & 0x83ff83ffU) | 0x38003000U : (r & 0x807fffffU) | 0x3f000000U;
-    std::memcpy(&noise[i], &bits, 4);
+    largest = std::max({largest, std::size_t{s.batch} * s.height * s.width * s.in,
+                        std::size_t{s.batch} * s.out_height() * s.out_width() * s.out});
+    weights = std::max(weights, std::size_t{s.out} * s.in * s.kernel_height * s.kernel_width);
+  }
+  // Values of either sign and moderate size, in both precisions: zeros would run faster.
+  std::vector<std::uint32_t> noise(std::max(largest, weights) / (half ? 2 : 1) + 1);
+  std::uint32_t random = 1;
+  for (std::uint32_t& bits : noise) {
+    random = random * 1664525U + 1013904223U;
+    bits = half ? (random & 0x87ff87ffU) | 0x30003000U : (random & 0x80ffffffU) | 0x3e000000U;
   }
   const auto* raw = reinterpret_cast<const std::byte*>(noise.data());
-  const DeviceArray<std::byte> x(raw, bytes), y(bytes), residual(raw, bytes);
-  const DeviceArray<std::byte> w(raw, std::size_t{4} * 512 * 512 * 9);
-  const DeviceArray<float> bias(noise.data(), 4096);
+  const std::size_t bytes = noise.size() * sizeof(noise[0]);
+  const DeviceArray<std::byte> x(raw, bytes), w(raw, bytes), residual(raw, bytes), y(bytes);
+  const std::vector<float> bias_values(8192, 0.1F);
+  const DeviceArray<float> bias(bias_values.data(), bias_values.size());
   double first_sum = 0, best_sum = 0;
   for (const auto& [s, times] : shapes) {
-    fmt::print(stderr, "{} x {}: {} -> {}, kernel {} x {}, stride {}{}{}\n", times, s.height, s.in, s.out,
-               s.kernel_height, s.kernel_width, s.stride, s.residual ? ", residual" : "", s.relu ? ", ReLU" : "");
     const double flop =
         2.0 * s.batch * s.out_height() * s.out_width() * s.out * s.in * s.kernel_height * s.kernel_width;
     std::optional<double> first, best;
     for (const Fusion fusion : {Fusion::bias_first, Fusion::residual_first, Fusion::none}) {
       if (fusion == Fusion::residual_first && !s.residual) continue;
-      int n = 0;
+      int seen = 0;
       for_each_plan(cudnn, s, fusion, [&](ConvolutionPlan plan) {
         const DeviceArray<std::byte> workspace(plan.workspace());
-        const double t = seconds(
-            [&] {
-              plan.run({x.data(), w.data(), bias.data(), residual.data(), y.data(), workspace.data()});
-            },
-            5, [&] { stream.wait(); });
+        const auto call = [&] {
+          plan.run({x.data(), w.data(), bias.data(), residual.data(), y.data(), workspace.data()});
+        };
+        const double t = seconds(call, half ? 5 : 1, [&] { stream.wait(); });
         if (!first) first = t;
         if (!best || t < *best) best = t;
-        fmt::print(stderr, "    {:8.1f} us {:6.1f} TFLOP/s  workspace {:9}  {}\n", t * 1e6, flop / t / 1e12,
-                   plan.workspace(), plan.description());
-        return ++n < 10;
+        fmt::print(stderr, "{} times {}: {:.1f} us, {:.1f} TFLOP/s, workspace {}\n", times, plan.description(), t * 1e6,
+                   flop / t / 1e12, plan.workspace());
+        return ++seen < most;
       });
     }
     first_sum += times * first.value_or(0);
@@ -133,11 +115,10 @@ void print_plans(const ResNet& model, const Options& o, std::uint32_t pass) {
 
 void run(const Options& o) {
   Context context;
-  context.log = [](LogLevel, const std::string& line) { fmt::print(stderr, "{}\n", line); };
   const ResNet model = load_resnet(o.name, read_checkpoint(o.model), o.model);
   use_device(0);
   const std::uint32_t pass = o.pass != 0 ? o.pass : CudaResNet::good_pass(model, o.crop);
-  if (o.plans) return print_plans(model, o, pass);
+  if (o.plans) return print_plans(CudaResNet(model, imagenet, o.crop, pass, o.half), o.half);
 
   const std::size_t row = std::size_t{3} * o.crop * o.crop;
   Matrix<std::uint8_t> crops(o.count, row);

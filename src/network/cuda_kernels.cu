@@ -54,48 +54,41 @@ __device__ void store(T* to, const Channels<T>& c) {
 
 struct NormaliseTask {
   const std::uint8_t* crops;
-  void* blocks;
-  std::uint32_t crop, side;
-  std::size_t count;  // blocks of all crops
-  float mean[3], deviation[3];
+  std::uint32_t crop, rows, windows;
+  std::size_t count;  // of 16 bytes of channels
+  float scale[3], shift[3];
 };
 
-// A thread makes one block of 2 x 2 pixels: 12 values, and for float16 four zeros.
+// A thread makes 16 bytes of a window's channels.
 template <typename T>
-__global__ void __launch_bounds__(block_threads) normalise_kernel(const NormaliseTask task) {
+__global__ void __launch_bounds__(block_threads) normalise_kernel(const NormaliseTask task, T* to) {
+  constexpr std::uint32_t each = Channels<T>::count, pieces = StemInput::channels / each, block_values = 12;
   const std::size_t index = std::size_t{blockIdx.x} * block_threads + threadIdx.x;
   if (index >= task.count) return;
-  const std::uint32_t j = index % task.side;
-  const std::uint32_t i = index / task.side % task.side;
-  const std::size_t n = index / task.side / task.side;
-  constexpr unsigned each = Channels<T>::count;
-  constexpr unsigned pieces = sizeof(T) == 2 ? 2 : 3;
-  float values[each * pieces] = {};
+  const std::uint32_t piece = index % pieces;
+  const std::size_t window = index / pieces;
+  const std::uint32_t j = window % task.windows;
+  const std::uint32_t i = window / task.windows % task.rows;
+  const std::uint8_t* crop = task.crops + window / task.windows / task.rows * task.crop * task.crop * 3;
+  Channels<T> c;
 #pragma unroll
-  for (unsigned p = 0; p < 2; ++p)
-#pragma unroll
-    for (unsigned q = 0; q < 2; ++q) {
-      // Below zero wraps to more than any crop.
-      const std::uint32_t row = 2 * i + p - 4, column = 2 * j + q - 4;
-      if (row >= task.crop || column >= task.crop) continue;
-      const std::uint8_t* pixel = task.crops + ((n * task.crop + row) * task.crop + column) * 3;
-#pragma unroll
-      for (unsigned c = 0; c < 3; ++c)
-        values[(2 * p + q) * 3 + c] = (static_cast<float>(pixel[c]) / 255.0F - task.mean[c]) / task.deviation[c];
-    }
-  T* to = static_cast<T*>(task.blocks) + index * (each * pieces);
-#pragma unroll
-  for (unsigned piece = 0; piece < pieces; ++piece) {
-    Channels<T> c;
-#pragma unroll
-    for (unsigned k = 0; k < each; ++k) c.value[k] = values[piece * each + k];
-    store(to + piece * each, c);
+  for (std::uint32_t k = 0; k < each; ++k) {
+    const std::uint32_t channel = piece * each + k, block = channel / block_values, value = channel % block_values;
+    const std::uint32_t colour = value % 3;
+    // Before the crop wraps to more than any crop.
+    const std::uint32_t row = 2 * i - 4 + value / 6, column = 4 * j - 4 + 2 * block + value / 3 % 2;
+    const bool inside = block < StemInput::blocks && row < task.crop && column < task.crop;
+    c.value[k] = inside ? fmaf(crop[(std::size_t{row} * task.crop + column) * 3 + colour], task.scale[colour],
+                               task.shift[colour])
+                        : 0.0F;
   }
+  store(to + index * each, c);
 }
 
 template <typename T>
 __global__ void __launch_bounds__(block_threads)
-    max_pool_kernel(const T* x, T* y, std::size_t count, std::uint32_t side, std::uint32_t channels) {
+    max_pool_kernel(const T* x, T* y, std::size_t count, std::uint32_t side, std::uint32_t pitch,
+                    std::uint32_t channels) {
   constexpr unsigned each = Channels<T>::count;
   const std::size_t index = std::size_t{blockIdx.x} * block_threads + threadIdx.x;
   if (index >= count) return;
@@ -113,7 +106,7 @@ __global__ void __launch_bounds__(block_threads)
     for (unsigned q = 0; q < 3; ++q) {
       const std::uint32_t row = 2 * i + p - 1, column = 2 * j + q - 1;
       if (row >= side || column >= side) continue;
-      const Channels<T> c = load(x + ((n * side + row) * side + column) * channels + group * each);
+      const Channels<T> c = load(x + ((n * side + row) * pitch + column) * channels + group * each);
 #pragma unroll
       for (unsigned k = 0; k < each; ++k) best.value[k] = fmaxf(best.value[k], c.value[k]);
     }
@@ -167,11 +160,11 @@ unsigned blocks(std::size_t threads) {
 }
 
 template <typename T>
-void max_pool(const void* x, void* y, std::uint32_t n, std::uint32_t side, std::uint32_t channels,
+void max_pool(const void* x, void* y, std::uint32_t n, std::uint32_t side, std::uint32_t pitch, std::uint32_t channels,
               cudaStream_t stream) {
   const std::size_t out = (side + 1) / 2, count = n * out * out * (channels / Channels<T>::count);
   max_pool_kernel<T><<<blocks(count), block_threads, 0, stream>>>(static_cast<const T*>(x), static_cast<T*>(y), count,
-                                                                  side, channels);
+                                                                  side, pitch, channels);
 }
 
 template <typename T>
@@ -191,23 +184,27 @@ void add_bias(void* y, const float* bias, const void* residual, bool relu, std::
 
 }  // namespace
 
-void normalise(const std::uint8_t* crops, void* to, std::uint32_t n, const StemInput& input,
+void normalise(const std::uint8_t* crops, void* to, std::uint32_t n, const StemInput& input, bool half,
                const Normalisation& normalisation, cudaStream_t stream) {
-  NormaliseTask task{crops, to, input.crop, input.side(), std::size_t{n} * input.side() * input.side(), {}, {}};
+  const std::size_t values = std::size_t{n} * input.rows() * input.windows() * StemInput::channels;
+  NormaliseTask task{crops, input.crop, input.rows(), input.windows(), 0, {}, {}};
+  // One product and one sum: a division by the deviation would be rounded elsewhere, in the last bit of float32.
   for (std::size_t c = 0; c < 3; ++c) {
-    task.mean[c] = normalisation.mean[c];
-    task.deviation[c] = normalisation.deviation[c];
+    task.scale[c] = static_cast<float>(1 / (255.0 * normalisation.deviation[c]));
+    task.shift[c] = static_cast<float>(-double{normalisation.mean[c]} / normalisation.deviation[c]);
   }
-  if (input.half)
-    normalise_kernel<__half><<<blocks(task.count), block_threads, 0, stream>>>(task);
+  task.count = values / (half ? Channels<__half>::count : Channels<float>::count);
+  if (half)
+    normalise_kernel<<<blocks(task.count), block_threads, 0, stream>>>(task, static_cast<__half*>(to));
   else
-    normalise_kernel<float><<<blocks(task.count), block_threads, 0, stream>>>(task);
+    normalise_kernel<<<blocks(task.count), block_threads, 0, stream>>>(task, static_cast<float*>(to));
   require(cudaGetLastError(), "the normalisation of crops");
 }
 
-void max_pool(const void* x, void* y, std::uint32_t n, std::uint32_t side, std::uint32_t channels, bool half,
-              cudaStream_t stream) {
-  half ? max_pool<__half>(x, y, n, side, channels, stream) : max_pool<float>(x, y, n, side, channels, stream);
+void max_pool(const void* x, void* y, std::uint32_t n, std::uint32_t side, std::uint32_t pitch, std::uint32_t channels,
+              bool half, cudaStream_t stream) {
+  half ? max_pool<__half>(x, y, n, side, pitch, channels, stream)
+       : max_pool<float>(x, y, n, side, pitch, channels, stream);
   require(cudaGetLastError(), "the max pool");
 }
 

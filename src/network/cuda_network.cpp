@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <set>
+#include <utility>
 
 #include "lowshot/error.h"
 #include "network/cuda_resnet.h"
@@ -34,16 +36,19 @@ class CudaNetwork final : public Network {
         row_(std::size_t{3} * crop * crop),
         pass_(std::min(batch == 0 ? UINT32_MAX : batch, CudaResNet::good_pass(model, crop))),
         batch_(batch == 0 ? passes * pass_ : batch),
-        resnet_(model, normalisation, crop, pass_, half),
-        descriptors_(std::size_t{batch_} * dim_) {
+        resnet_(model, normalisation, crop, pass_, half) {
     for (Slot& slot : slots_) {
       slot.page_locked = PinnedArray<std::uint8_t>(pass_ * row_);
       slot.on_device = DeviceArray<std::uint8_t>(pass_ * row_);
+      slot.descriptors = PinnedArray<float>(std::size_t{pass_} * dim_);
       require(cudaMemset(slot.on_device.data(), 0, pass_ * row_), "to clear its memory");
     }
-    description_ = fmt::format("{} on {} (cuDNN {}), {}", model.name, device_name(device), resnet_.cudnn_version(),
-                               half ? "float16" : "float32");
-    for (const std::string& line : resnet_.plans()) context.detail(line);
+    // All that the bits depend on: cuDNN's choice of kernels follows from the card, the version and the shapes.
+    description_ = fmt::format("{} on {} (cuDNN {}, {} crops a pass), {}", model.name, device_name(device),
+                               resnet_.cudnn_version(), pass_, half ? "float16" : "float32");
+    std::set<std::string> lines;
+    for (const ConvolutionPlan* plan : resnet_.plans()) lines.insert(plan->description());
+    for (const std::string& line : lines) context.detail(line);
   }
   ~CudaNetwork() override { cudaDeviceSynchronize(); }
 
@@ -61,36 +66,45 @@ class CudaNetwork final : public Network {
     use_device(device_);
     std::size_t pass = 0;
     for (std::size_t first = 0; first < crops.rows(); first += pass_, ++pass) {
-      const std::size_t count = std::min<std::size_t>(pass_, crops.rows() - first);
+      const std::size_t end = std::min<std::size_t>(first + pass_, crops.rows());
       Slot& slot = slots_[pass % slots_.size()];
-      upload(slot, crops.rows(first, first + count));
-      // A pass that is not full computes what its other places last held, and drops it.
-      resnet_.forward(slot.on_device.data());
-      slot.computed.record(resnet_.stream());
-      require(cudaMemcpyAsync(descriptors_.data() + first * dim_, resnet_.descriptors(), count * dim_ * sizeof(float),
-                              cudaMemcpyDeviceToHost, resnet_.stream().get()),
-              "a copy from its memory");
+      finish(slot);
+      begin(slot, crops.rows(first, end), out.rows(first, end));
     }
-    resnet_.stream().wait();
-    if (out.size() != 0) std::memcpy(out.data(), descriptors_.data(), out.size() * sizeof(float));
+    for (std::size_t i = 0; i < slots_.size(); ++i) finish(slots_[(pass + i) % slots_.size()]);
   }
 
  private:
+  // A pass under way.
   struct Slot {
     PinnedArray<std::uint8_t> page_locked;
     DeviceArray<std::uint8_t> on_device;
+    PinnedArray<float> descriptors;
     Event copied, computed;
+    MatrixView<float> out;  // where its descriptors go; empty: no pass
   };
 
-  void upload(Slot& slot, MatrixView<const std::uint8_t> crops) {
-    slot.copied.wait();  // the pass before the last one in this slot has left page-locked memory
+  // A pass that is not full computes what its other places last held, and drops it.
+  void begin(Slot& slot, MatrixView<const std::uint8_t> crops, MatrixView<float> out) {
     std::memcpy(slot.page_locked.data(), crops.data(), crops.size());
-    slot.computed.hold(copies_);
     require(cudaMemcpyAsync(slot.on_device.data(), slot.page_locked.data(), crops.size(), cudaMemcpyHostToDevice,
                             copies_.get()),
             "a copy to its memory");
     slot.copied.record(copies_);
     slot.copied.hold(resnet_.stream());
+    resnet_.forward(slot.on_device.data());
+    require(cudaMemcpyAsync(slot.descriptors.data(), resnet_.descriptors(), out.size() * sizeof(float),
+                            cudaMemcpyDeviceToHost, resnet_.stream().get()),
+            "a copy from its memory");
+    slot.computed.record(resnet_.stream());
+    slot.out = out;
+  }
+
+  void finish(Slot& slot) {
+    if (slot.out.size() == 0) return;
+    const MatrixView<float> out = std::exchange(slot.out, {});
+    slot.computed.wait();
+    std::memcpy(out.data(), slot.descriptors.data(), out.size() * sizeof(float));
   }
 
   int device_;
@@ -99,8 +113,8 @@ class CudaNetwork final : public Network {
   std::uint32_t pass_, batch_;
   CudaResNet resnet_;
   Stream copies_;
-  std::array<Slot, 2> slots_;
-  PinnedArray<float> descriptors_;
+  // One computes, one waits with its bytes copied, one is being filled.
+  std::array<Slot, 3> slots_;
   std::string description_;
 };
 

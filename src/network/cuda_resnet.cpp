@@ -21,20 +21,26 @@ std::vector<float> channels_last(const Convolution& c) {
   return w;
 }
 
-// The stem over blocks of 2 x 2 pixels (StemInput): its 7 rows and columns are the last of 8.
-std::vector<float> stem_weights(const Convolution& c, const StemInput& input) {
-  constexpr std::size_t kernel = 7, colours = 3, blocks = StemInput::kernel;
-  std::vector<float> w(c.out * blocks * blocks * input.channels(), 0.0F);
-  for (std::size_t o = 0; o < c.out; ++o)
-    for (std::size_t i = 0; i < colours; ++i)
-      for (std::size_t r = 0; r < kernel; ++r)
-        for (std::size_t s = 0; s < kernel; ++s) {
-          const std::size_t row = r + 1, column = s + 1;
-          const std::size_t channel = (row % 2 * 2 + column % 2) * colours + i;
-          w[((o * blocks + row / 2) * blocks + column / 2) * input.channels() + channel] =
-              c.weights[((o * colours + i) * kernel + r) * kernel + s];
-        }
-  return w;
+// The stem over windows (StemInput). In blocks of 2 x 2 pixels its 7 rows and columns are the last of 8; the second
+// output of a window lies one block further.
+Convolution stem_over_windows(const Convolution& c) {
+  constexpr std::size_t kernel = 7, colours = 3, block_values = 12;
+  Convolution stem = c;
+  stem.weights.assign(StemInput::outputs * c.out * StemInput::kernel * StemInput::channels, 0.0F);
+  stem.bias.clear();
+  for (std::size_t second = 0; second < StemInput::outputs; ++second) {
+    stem.bias.insert(stem.bias.end(), c.bias.begin(), c.bias.end());
+    for (std::size_t o = 0; o < c.out; ++o)
+      for (std::size_t i = 0; i < colours; ++i)
+        for (std::size_t r = 0; r < kernel; ++r)
+          for (std::size_t s = 0; s < kernel; ++s) {
+            const std::size_t row = r + 1, column = s + 1, block = column / 2 + second;
+            const std::size_t channel = block * block_values + (row % 2 * 2 + column % 2) * colours + i;
+            stem.weights[((second * c.out + o) * StemInput::kernel + row / 2) * StemInput::channels + channel] =
+                c.weights[((o * colours + i) * kernel + r) * kernel + s];
+          }
+  }
+  return stem;
 }
 
 DeviceArray<std::byte> on_device(const std::vector<float>& values, bool half) {
@@ -57,10 +63,11 @@ void require_known(const ResNet& model) {
 
 // Values of the largest map of one crop: the stem's output or a block's.
 std::size_t largest_map(const ResNet& model, std::uint32_t crop) {
-  const StemInput input{crop, true};
+  const StemInput input{crop};
   std::size_t side = input.out();
+  const std::size_t windows = input.windows();
   std::size_t most =
-      std::max(std::size_t{input.side()} * input.side() * input.channels(), side * side * model.stem.out);
+      std::max(input.rows() * windows * StemInput::channels, side * windows * StemInput::outputs * model.stem.out);
   side = (side + 1) / 2;
   for (const Block& block : model.blocks)
     for (const Convolution& c : block.path) {
@@ -85,7 +92,7 @@ CudaResNet::CudaResNet(const ResNet& model, const Normalisation& normalisation, 
       crops_(crops),
       dim_(model.dim()),
       half_(half),
-      input_{crop, half},
+      input_{crop},
       stem_channels_(model.stem.out),
       cudnn_(stream_) {
   require_known(model);
@@ -97,26 +104,25 @@ CudaResNet::CudaResNet(const ResNet& model, const Normalisation& normalisation, 
     *map = DeviceArray<std::byte>(map_bytes);
   descriptors_ = DeviceArray<float>(std::size_t{crops} * dim_);
 
+  const Convolution stem = stem_over_windows(model.stem);
+  ConvolutionShape shape;
+  shape.batch = crops;
+  shape.height = input_.rows();
+  shape.width = input_.windows();
+  shape.in = StemInput::channels;
+  shape.out = StemInput::outputs * stem.out;
+  shape.kernel_height = StemInput::kernel;
+  shape.relu = true;
+  shape.half = half;
+  add_layer(stem.weights, stem.bias, shape, between_[0].data(), nullptr, between_[1].data());
   std::uint32_t side = input_.out();
-  const ConvolutionShape stem{crops,
-                              input_.side(),
-                              input_.side(),
-                              input_.channels(),
-                              model.stem.out,
-                              StemInput::kernel,
-                              StemInput::kernel,
-                              1,
-                              0,
-                              false,
-                              true,
-                              half};
-  add_layer(model.stem, stem, between_[0].data(), nullptr, between_[1].data());
-  side = (side + 1) / 2;  // the max pool, into input_map_
+  pooled_ = input_map_.data();
+  side = (side + 1) / 2;
   for (const Block& block : model.blocks) add_block(block, side);
   last_side_ = side;
 
   std::size_t workspace = 0;
-  for (const auto& [shape, plan] : plans_) workspace = std::max(workspace, plan.workspace());
+  for (const auto& entry : plans_) workspace = std::max(workspace, entry.second.workspace());
   workspace_ = DeviceArray<std::byte>(workspace);
   capture();
 }
@@ -126,14 +132,12 @@ CudaResNet::~CudaResNet() {
   if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
 }
 
-void CudaResNet::add_layer(const Convolution& convolution, const ConvolutionShape& shape, const void* x,
-                           const void* residual, void* y) {
+void CudaResNet::add_layer(const std::vector<float>& weights, const std::vector<float>& bias,
+                           const ConvolutionShape& shape, const void* x, const void* residual, void* y) {
   auto plan = plans_.find(shape);
   if (plan == plans_.end()) plan = plans_.emplace(shape, choose_plan(cudnn_, shape)).first;
-  const bool is_stem = layers_.empty();
-  parameters_.push_back({on_device(is_stem ? stem_weights(convolution, input_) : channels_last(convolution), half_),
-                         DeviceArray<float>(convolution.bias.data(), convolution.bias.size())});
-  layers_.push_back({&plan->second, parameters_.size() - 1, x, residual, y});
+  layers_.push_back(
+      {&plan->second, on_device(weights, half_), DeviceArray<float>(bias.data(), bias.size()), x, residual, y});
 }
 
 // output <- relu(path(input) + shortcut(input)); then output is the next block's input.
@@ -144,7 +148,8 @@ void CudaResNet::add_block(const Block& block, std::uint32_t& side) {
   };
   const void* residual = input_map_.data();
   if (!block.shortcut.empty()) {
-    add_layer(block.shortcut[0], shape(block.shortcut[0], side, false), input_map_.data(), nullptr, shortcut_.data());
+    const Convolution& c = block.shortcut[0];
+    add_layer(channels_last(c), c.bias, shape(c, side, false), input_map_.data(), nullptr, shortcut_.data());
     residual = shortcut_.data();
   }
   const void* x = input_map_.data();
@@ -153,7 +158,7 @@ void CudaResNet::add_block(const Block& block, std::uint32_t& side) {
     const bool last = i + 1 == block.path.size();
     void* const y = last ? output_map_.data() : between_[i % 2].data();
     const ConvolutionShape s = shape(c, side, last);
-    add_layer(c, s, x, last ? residual : nullptr, y);
+    add_layer(channels_last(c), c.bias, s, x, last ? residual : nullptr, y);
     side = s.out_height();
     x = y;
   }
@@ -162,13 +167,11 @@ void CudaResNet::add_block(const Block& block, std::uint32_t& side) {
 
 // Everything after the normalisation, whose input changes from call to call.
 void CudaResNet::launch_layers() {
-  const std::uint32_t stem_side = input_.out();
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    const Parameters& p = parameters_[layer.weights];
-    layer.plan->run({layer.x, p.weights.data(), p.bias.data(), layer.residual, layer.y, workspace_.data()});
-    if (i == 0)
-      max_pool(layer.y, const_cast<void*>(layers_[1].x), crops_, stem_side, stem_channels_, half_, stream_.get());
+  for (const Layer& layer : layers_) {
+    layer.plan->run({layer.x, layer.weights.data(), layer.bias.data(), layer.residual, layer.y, workspace_.data()});
+    if (&layer == &layers_.front())
+      max_pool(layer.y, pooled_, crops_, input_.out(), StemInput::outputs * input_.windows(), stem_channels_, half_,
+               stream_.get());
   }
   average(layers_.back().y, descriptors_.data(), crops_, last_side_ * last_side_, dim_, half_, stream_.get());
 }
@@ -193,17 +196,14 @@ void CudaResNet::capture() {
 }
 
 void CudaResNet::forward(const std::uint8_t* bytes) {
-  normalise(bytes, const_cast<void*>(layers_[0].x), crops_, input_, normalisation_, stream_.get());
+  normalise(bytes, between_[0].data(), crops_, input_, half_, normalisation_, stream_.get());
   require(cudaGraphLaunch(graph_, stream_.get()), "the network");
 }
 
-std::vector<std::string> CudaResNet::plans() const {
-  std::vector<std::string> lines;
-  for (const auto& [s, plan] : plans_)
-    lines.push_back(fmt::format("{} x {} x {} to {}, kernel {} x {}, stride {}{}{}: {}", s.height, s.width, s.in, s.out,
-                                s.kernel_height, s.kernel_width, s.stride, s.residual ? ", residual" : "",
-                                s.relu ? ", ReLU" : "", plan.description()));
-  return lines;
+std::vector<const ConvolutionPlan*> CudaResNet::plans() const {
+  std::vector<const ConvolutionPlan*> result;
+  for (const Layer& layer : layers_) result.push_back(layer.plan);
+  return result;
 }
 
 }  // namespace lowshot::network

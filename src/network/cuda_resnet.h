@@ -32,7 +32,7 @@ class CudaResNet {
   const float* descriptors() const { return descriptors_.data(); }  ///< device memory, crops x dim, after forward
   const Stream& stream() const { return stream_; }
   std::string cudnn_version() const { return cudnn_.version(); }
-  std::vector<std::string> plans() const;  ///< a line for each shape of convolution
+  std::vector<const ConvolutionPlan*> plans() const;  ///< one a convolution
 
   /// Crops a pass for this network where the caller has no wish of his own.
   static std::uint32_t good_pass(const ResNet& model, std::uint32_t crop);
@@ -40,17 +40,14 @@ class CudaResNet {
  private:
   struct Layer {
     const ConvolutionPlan* plan;
-    std::size_t weights;  // number of the layer's parameters
+    DeviceArray<std::byte> weights;
+    DeviceArray<float> bias;
     const void *x, *residual;
     void* y;
   };
-  struct Parameters {
-    DeviceArray<std::byte> weights;
-    DeviceArray<float> bias;
-  };
 
-  void add_layer(const Convolution& convolution, const ConvolutionShape& shape, const void* x, const void* residual,
-                 void* y);
+  void add_layer(const std::vector<float>& weights, const std::vector<float>& bias, const ConvolutionShape& shape,
+                 const void* x, const void* residual, void* y);
   void add_block(const Block& block, std::uint32_t& side);
   void launch_layers();
   void capture();
@@ -63,10 +60,10 @@ class CudaResNet {
   Stream stream_;
   Cudnn cudnn_;
   std::map<ConvolutionShape, ConvolutionPlan> plans_;  // shapes recur: a plan takes up to seconds to compile
-  std::vector<Parameters> parameters_;
-  std::vector<Layer> layers_;  // the stem first
+  std::vector<Layer> layers_;                          // the stem first
   // Activations: a block's input and output, two between its convolutions, and its shortcut's.
   DeviceArray<std::byte> input_map_, output_map_, between_[2], shortcut_, workspace_;
+  void* pooled_ = nullptr;  // the max pool's output, the first block's input
   DeviceArray<float> descriptors_;
   cudaGraphExec_t graph_ = nullptr;
 };

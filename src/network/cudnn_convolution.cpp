@@ -186,7 +186,10 @@ std::string ConvolutionPlan::description() const {
   const char* name = fusion_ == Fusion::none         ? "not fused"
                      : fusion_ == Fusion::bias_first ? "bias first"
                                                      : "residual first";
-  return fmt::format("engine {}, {}", index.empty() ? -1 : index[0], name);
+  const ConvolutionShape& s = shape_;
+  return fmt::format("{} x {} x {} to {}, kernel {} x {}, stride {}{}{}: engine {}, {}", s.height, s.width, s.in, s.out,
+                     s.kernel_height, s.kernel_width, s.stride, s.residual ? ", residual" : "", s.relu ? ", ReLU" : "",
+                     index.empty() ? -1 : index[0], name);
 }
 
 void ConvolutionPlan::run(const ConvolutionOperands& operands) const {

@@ -40,8 +40,9 @@ enum class Fusion { bias_first, residual_first, none };
 class ConvolutionPlan {
  public:
   ConvolutionPlan(const Cudnn& cudnn, const ConvolutionShape& shape, Fusion fusion, Descriptor engine, Descriptor plan);
+  const ConvolutionShape& shape() const { return shape_; }
   std::size_t workspace() const { return workspace_; }  ///< bytes
-  std::string description() const;                      ///< "engine 52 (2=7 3=1), bias first"
+  std::string description() const;                      ///< "56 x 56 x 64 to 256, ...: engine 4, bias first"
   /// Returns before it is done.
   void run(const ConvolutionOperands& operands) const;
 
