@@ -19,7 +19,7 @@ using testing::HasSubstr;
 template <typename T>
 Tensor tensor(TensorType type, const std::vector<T>& values) {
   Tensor t{type, {values.size()}, std::vector<std::byte>(values.size() * sizeof(T))};
-  std::memcpy(t.bytes.data(), values.data(), t.bytes.size());
+  if (!values.empty()) std::memcpy(t.bytes.data(), values.data(), t.bytes.size());
   return t;
 }
 

@@ -31,7 +31,8 @@ std::string global(const std::string& module, const std::string& name) {
   return "c" + module + "\n" + name + "\n";
 }
 /// A storage of 6 floats under the key "0".
-const std::string storage = "(" + text("storage") + global("torch", "FloatStorage") + text("0") + text("cpu") + "K\6tQ";
+const std::string storage =
+    "("s + text("storage") + global("torch", "FloatStorage") + text("0") + text("cpu") + "K\6tQ";
 
 Pickle read(const std::string& bytes) {
   const TemporaryDirectory directory;
@@ -48,14 +49,14 @@ TEST(Pickle, ReadsNumbers) {
   EXPECT_EQ(number("K\xff"), 255);
   EXPECT_EQ(number("M\xff\xff"), 65535);
   EXPECT_EQ(number("J\xff\xff\xff\xff"), -1);
-  EXPECT_EQ(number("J" + raw(std::int32_t{-123456789})), -123456789);
+  EXPECT_EQ(number("J"s + raw(std::int32_t{-123456789})), -123456789);
   EXPECT_EQ(number("\x8a\0"s), 0);
   EXPECT_EQ(number("\x8a\1\xff"), -1);
   EXPECT_EQ(number("\x8a\1\x7f"), 127);
   EXPECT_EQ(number("\x8a\2\xff\0"s), 255);
   EXPECT_EQ(number("\x8a\5\0\0\0\0\x80"s), -(std::int64_t{1} << 39));
-  EXPECT_EQ(number("\x8a\x08" + raw(INT64_MIN)), INT64_MIN);
-  EXPECT_EQ(number("\x8b" + raw(std::uint32_t{8}) + raw(INT64_MAX)), INT64_MAX);
+  EXPECT_EQ(number("\x8a\x08"s + raw(INT64_MIN)), INT64_MIN);
+  EXPECT_EQ(number("\x8b"s + raw(std::uint32_t{8}) + raw(INT64_MAX)), INT64_MAX);
   EXPECT_EQ(number("\x88"), 1);
   EXPECT_EQ(number("\x89"), 0);
   EXPECT_EQ(read(begin + "G\xbf\xf8\0\0\0\0\0\0."s).root().real, -1.5);
@@ -105,7 +106,7 @@ TEST(Pickle, EndsWhereItEnds) {
 
 TEST(Pickle, MakesTensorsOfTheirCalls) {
   const std::string arguments = "K\2K\3K\2\x86K\2K\1\x86";
-  const std::string hooks = "\x89" + global("collections", "OrderedDict") + ")R";
+  const std::string hooks = "\x89"s + global("collections", "OrderedDict") + ")R";
   const std::string v2 = global("torch._utils", "_rebuild_tensor_v2") + "(" + storage + arguments + hooks + "tR";
   const std::string v1 = global("torch._utils", "_rebuild_tensor") + "(" + storage + arguments + "tR";
   const std::string size = global("torch._utils", "_rebuild_tensor") + "(" + storage + "K\2" + global("torch", "Size") +
@@ -142,7 +143,7 @@ TEST(Pickle, EveryOtherOpcodeIsRefusedByNameAndByte) {
     if (known) continue;
     const std::string name(opcode_name(static_cast<std::uint8_t>(opcode)));
     EXPECT_THAT(message, HasSubstr("byte 4;")) << opcode;
-    EXPECT_THAT(message, HasSubstr(name.empty() ? "is no opcode" : "pickle's " + name)) << opcode;
+    EXPECT_THAT(message, HasSubstr(name.empty() ? "is no opcode" : "pickle's "s + name)) << opcode;
   }
 }
 
@@ -171,7 +172,7 @@ TEST(Pickle, DepthAndSharingCostNoMoreThanTheFile) {
   std::string laughs = begin + "]q\0"s;
   for (int i = 0; i < 200; ++i) {
     const std::string before{'h', static_cast<char>(i)};
-    laughs += "](" + before + before + "eq" + static_cast<char>(i + 1);
+    laughs += "]("s + before + before + "eq" + static_cast<char>(i + 1);
   }
   laughs = begin + "(" + laughs.substr(2) + "t.";
   EXPECT_EQ(read(laughs).values.size(), 202u);

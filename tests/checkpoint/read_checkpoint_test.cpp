@@ -29,7 +29,7 @@ std::string checkpoint(const std::string& arguments, const std::string& view = "
       raw('(') + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") + "K\6" + view + "tQ";
   std::string bytes = begin + "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19." + begin + "M\xe9\3." + begin + "}(" +
                       text("little_endian") + "\x88" + text("type_sizes") + "}(" + text("short") + "K\2" + text("int") +
-                      "K\4" + text("long") + "K\4uu." + begin + "}" + text("w") + "ctorch._utils\n_rebuild_tensor\n(" +
+                      "K\4"s + text("long") + "K\4uu." + begin + "}" + text("w") + "ctorch._utils\n_rebuild_tensor\n(" +
                       storage + arguments + "tRs." + begin + "]" + text("0") + "a." + raw(std::int64_t{6});
   for (int i = 0; i < 6; ++i) bytes += raw(static_cast<float>(i));
   return bytes;

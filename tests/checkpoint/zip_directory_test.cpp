@@ -14,6 +14,7 @@ using fixtures::raw;
 using fixtures::TemporaryDirectory;
 using oracle::error_of;
 using testing::HasSubstr;
+using namespace std::string_literals;
 
 std::string u16(std::size_t v) {
   return raw(static_cast<std::uint16_t>(v));
@@ -30,8 +31,8 @@ struct OneMember {
   std::string bytes() const {
     const std::string sizes = u32(crc) + u32(content.size()) + u32(content.size()) + u16(name.size());
     const std::string local =
-        "PK\3\4" + u16(10) + u16(0) + u16(0) + u32(0) + sizes + u16(local_extra.size()) + name + local_extra + content;
-    const std::string entry = "PK\1\2" + u16(10) + u16(10) + u16(0) + u16(0) + u32(0) + sizes + u16(0) + u16(0) +
+        "PK\3\4"s + u16(10) + u16(0) + u16(0) + u32(0) + sizes + u16(local_extra.size()) + name + local_extra + content;
+    const std::string entry = "PK\1\2"s + u16(10) + u16(10) + u16(0) + u16(0) + u32(0) + sizes + u16(0) + u16(0) +
                               u16(0) + u16(0) + u32(0) + u32(0) + name;
     return local + entry + "PK\5\6" + u16(0) + u16(0) + u16(1) + u16(1) + u32(entry.size()) + u32(local.size()) +
            u16(comment.size()) + comment;
