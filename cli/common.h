@@ -54,7 +54,8 @@ void add_pca(CLI::App& app);
 void add_knn(CLI::App& app);
 void add_diffusion(CLI::App& app);
 void add_label(CLI::App& app);
-void add_model(CLI::App& app);  ///< in builds with extraction (LOWSHOT_WITH_EXTRACT)
+void add_model(CLI::App& app);
+void add_extract(CLI::App& app);  ///< in builds with extraction (LOWSHOT_WITH_EXTRACT)
 void add_info(CLI::App& app);
 
 }  // namespace lowshot::cli

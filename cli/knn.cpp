@@ -40,30 +40,58 @@ struct BuildOptions {
   CommonOptions common;
   RowInput input;
   MetricChoice metric;
-  std::string data, work, prefix, format = "raw", pca;
+  std::string data, work, prefix, format = "raw", pca, skip_rows;
   std::uint64_t nbg = 0;
   std::uint32_t k = 30;
 };
 
-KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::uint32_t k) {
-  Matrix<float> rows(source.rows(), source.dim());
+// Rows that take part: all but those of --skip-rows.
+std::vector<NodeId> taken_rows(std::uint64_t rows, const BuildOptions& o) {
+  if (rows > max_nodes)
+    throw Error(ErrorKind::input, fmt::format("{} rows exceed what a table can number, {}", rows, max_nodes), "",
+                "use fewer with --rows A:B");
+  const std::vector<std::uint64_t> skipped =
+      o.skip_rows.empty() ? std::vector<std::uint64_t>() : read_row_list(o.skip_rows, rows);
+  if (skipped.size() == rows) throw Error(ErrorKind::input, "no row is left", o.skip_rows, "list fewer rows");
+  std::vector<NodeId> taken;
+  taken.reserve(rows - skipped.size());
+  auto next = skipped.begin();
+  for (std::uint64_t row = 0; row < rows; ++row) {
+    if (next != skipped.end() && *next == row)
+      ++next;
+    else
+      taken.push_back(static_cast<NodeId>(row));
+  }
+  return taken;
+}
+
+KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::uint32_t k,
+               std::span<const NodeId> taken) {
+  Matrix<float> rows(taken.size(), source.dim());
   {
     Phase phase(context, "descriptors");
     constexpr std::uint64_t block = 8192;
+    Matrix<float> read(std::min(block, source.rows()), source.dim());
+    std::size_t filled = 0;
     for (std::uint64_t first = 0; first < source.rows(); first += block) {
-      const MatrixView<float> part = rows.view().rows(first, std::min(source.rows(), first + block));
+      const MatrixView<float> part = read.view().rows(0, std::min(source.rows() - first, block));
       source.read(first, part);
-      if (o.metric.normalise()) {
-        require_usable(part, source.name(), first);
-        normalise_rows(part);
-      } else {
-        require_finite(part, source.name(), first);
+      for (; filled < taken.size() && taken[filled] < first + part.rows(); ++filled) {
+        const std::uint64_t row = taken[filled];
+        const MatrixView<float> one = rows.view().rows(filled, filled + 1);
+        std::copy_n(part.row(row - first), source.dim(), one.data());
+        if (o.metric.normalise())
+          require_usable(one, source.name(), row);
+        else
+          require_finite(one, source.name(), row);
       }
       context.report("reading", first + part.rows(), source.rows(), "rows");
     }
+    if (o.metric.normalise()) normalise_rows(rows);
   }
   Phase phase(context, "k-NN graph");
-  return build_knn(context, rows, {.k = k, .metric = o.metric.metric()});
+  KnnTable table = build_knn(context, rows, {.k = k, .metric = o.metric.metric()});
+  return taken.size() == source.rows() ? std::move(table) : spread(table, taken, source.rows());
 }
 
 void finish_build(const BuildOptions& o, const Context& context, const std::string& ids, std::uint64_t rows,
@@ -98,18 +126,23 @@ void build_of_files(const BuildOptions& o) {
   require_writable(files.similarities);
   Context context = make_context(o.common);
   memory.require(context.memory_limit, "use fewer rows (--rows A:B) or dimensions (lowshot pca), or raise --memory");
-  const KnnTable table = build(context, *source, o, k);
+  const std::vector<NodeId> taken = taken_rows(source->rows(), o);
+  const KnnTable table = build(context, *source, o, k, taken);
   write_knn(files, table);
   Origin origin = o.input.origin();
   origin.options.insert(origin.options.end(), {{"k", std::to_string(k)}, {"metric", o.metric.name}});
+  if (!o.skip_rows.empty()) origin.inputs.emplace_back("skipped rows", hash_file(o.skip_rows));
   write_origin(files.ids, origin);
-  fmt::print("{}: the {} nearest of {} rows\n", names_of(files), k, table.rows());
+  const std::size_t skipped = table.rows() - taken.size();
+  fmt::print("{}: the {} nearest of {} rows{}\n", names_of(files), k, table.rows(),
+             skipped == 0 ? "" : fmt::format(", {} of them left out", skipped));
   finish_build(o, context, files.ids.string(), table.rows(), k, true);
 }
 
 void build_of_directory(const BuildOptions& o) {
-  if (!o.prefix.empty() || !o.input.rows.empty() || o.input.dim != 0 || o.metric.name != "cosine" || o.format != "raw")
-    throw Error(ErrorKind::usage, "-o, --rows, --dim, --metric and --format belong to FEATURES", "",
+  if (!o.prefix.empty() || !o.input.rows.empty() || o.input.dim != 0 || o.metric.name != "cosine" ||
+      o.format != "raw" || !o.skip_rows.empty())
+    throw Error(ErrorKind::usage, "-o, --rows, --dim, --metric, --format and --skip-rows belong to FEATURES", "",
                 "name the descriptor files, or leave these options out");
   ExperimentOptions options;
   options.data = data_directory(o.data);
@@ -152,6 +185,9 @@ void add_build(CLI::App& knn) {
   command->add_option("-o,--output", o->prefix, "Prefix of the two files, replaced if they exist");
   add_metric(*command, o->metric);
   add_row_options(*command, o->input, "--dim");
+  command->add_option("--skip-rows", o->skip_rows,
+                      "CSV with row numbers in its first column, e.g. the OUT.bad.csv of lowshot extract: these rows\n"
+                      "get no neighbours and are in no list; numbers stay");
   command->add_option("--format", o->format, "raw, or npy: PREFIX_k<K>_I_11.npy and _D_11.npy")
       ->check(CLI::IsMember({"raw", "npy"}))
       ->capture_default_str();

@@ -31,6 +31,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   lowshot::cli::add_label(app);
+#ifdef LOWSHOT_WITH_EXTRACT
+  lowshot::cli::add_extract(app);
+#endif
   lowshot::cli::add_pca(app);
   lowshot::cli::add_knn(app);
   lowshot::cli::add_diffusion(app);

@@ -16,8 +16,8 @@ enum class Pooling { none, average, maximum, class_token };
 struct ExtractConfig {
   enum class DatasetType { none, numbered_zips, listed, class_folder };
   DatasetType dataset_type = DatasetType::none;  ///< F100MDataset, MetaDataset, ImageFolder
-  std::filesystem::path dataset_path;            ///< dataset_params: the folder or the JSON
-  std::filesystem::path dataset_root;            ///< dataset_params: the folder that listed names begin at
+  std::filesystem::path dataset_path;            ///< dataset_params: root, or meta (the JSON) of a MetaDataset
+  std::filesystem::path dataset_root;            ///< dataset_params: root of a MetaDataset, where its names begin
   ImageTransform transform;
   std::optional<std::uint32_t> batch_size;  ///< data_loader_params; num_workers and shuffle: false are accepted
   std::optional<std::string> output;        ///< model: name of the ONNX output
@@ -25,7 +25,8 @@ struct ExtractConfig {
 };
 
 /// Throws Error (input) naming file, line and key: no YAML, an unknown key or transform, a transform of training
-/// (random crops and flips), a list in another order than Scale, CenterCrop, ToTensor, Normalize.
+/// (random crops and flips), a list in another order than Scale, CenterCrop, ToTensor, Normalize (the first and the
+/// last may be left out: no resizing, values from 0 to 1), shuffle: True, an anchor or alias.
 ExtractConfig read_extract_config(const std::filesystem::path& yaml);
 
 }  // namespace lowshot

@@ -32,10 +32,12 @@ class ImageSet {
 };
 
 /// One folder a class; classes and files in the order of Python's sorted(). Files that are no images by their ending
-/// are left out, as torchvision's ImageFolder does.
+/// are left out, as torchvision's ImageFolder does. A class without images keeps its number.
 std::unique_ptr<ImageSet> open_class_folder(const std::filesystem::path& root);
 
-/// A text file, a path a line (relative to the list's folder, or `root` where given); "PATH<tab>LABEL" gives a class.
+/// A text file, a path a line (relative to the list's folder, or `root` where given), without blank lines but at its
+/// end. "PATH<tab>LABEL" gives a class, to all images or none: labels that are all whole numbers are the classes'
+/// numbers; others are names, numbered in the order of Python's sorted().
 std::unique_ptr<ImageSet> open_image_list(const std::filesystem::path& list, const std::filesystem::path& root = {});
 
 /// JSON with image_names and image_labels (and label_names, where it has them), names relative to `root` (default: the

@@ -47,6 +47,9 @@ std::vector<std::int32_t> read_hdf5_labels(const fs::path& path);
 
 // --- small files -----------------------------------------------------------------------------------------------------
 
+/// Row numbers from 0, the first column of a CSV (OUT.bad.csv), sorted, each once. Error (input) where one is not below
+/// `rows`.
+std::vector<std::uint64_t> read_row_list(const fs::path& path, std::uint64_t rows);
 ClassSets read_class_sets(const fs::path& path);  ///< label_idx.json
 LinearMap read_vt(const fs::path& path);          ///< Faiss VectorTransform, PCAMatrix or LinearTransform
 void write_vt(const fs::path& path, const LinearMap& map);

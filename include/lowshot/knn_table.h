@@ -2,6 +2,7 @@
 // The k-nearest-neighbour table: for each row, the ids of its most similar rows and the similarities.
 
 #include <cstdint>
+#include <span>
 
 #include "lowshot/matrix.h"
 
@@ -31,5 +32,9 @@ void tidy(KnnTable& table, int threads = 1);
 /// Empties the places of neighbours with negative similarity, as the original's merge does. In place; for the cosine
 /// (a negative similarity of the l2 metric means nothing).
 void drop_negative(KnnTable& table);
+
+/// A table over a part of some rows as a table over all of them: row i of `table`, and id i in it, becomes rows[i];
+/// the other rows are empty and in no list. `rows`: ascending, one a row of `table`, below all_rows.
+KnnTable spread(const KnnTable& table, std::span<const NodeId> rows, std::uint64_t all_rows);
 
 }  // namespace lowshot

@@ -21,12 +21,15 @@ namespace lowshot {
 class Network {
  public:
   virtual ~Network() = default;
-  virtual std::uint32_t dim() const = 0;    ///< of the descriptors
-  virtual std::uint32_t batch() const = 0;  ///< crops that a call takes best, and at most
-  virtual std::uint32_t crop() const = 0;   ///< side of a crop in pixels
+  virtual std::uint32_t dim() const = 0;     ///< of the descriptors
+  virtual std::uint32_t batch() const = 0;   ///< crops that a call takes best, and at most
+  virtual std::uint32_t crop() const = 0;    ///< side of a crop in pixels
+  virtual std::uint64_t memory() const = 0;  ///< host memory that it holds: weights and activations
   /// `crops`: n x (3 crop crop) bytes, R G B of a pixel together (crop_image); n <= batch(). `out`: n x dim().
   virtual void run(MatrixView<const std::uint8_t> crops, MatrixView<float> out) = 0;
-  virtual std::string description() const = 0;  ///< "ResNet-50 on the CPU (avx512), float32"
+  /// Everything that the bits of a descriptor depend on besides weights and crop, e.g.
+  /// "ResNet50 on the CPU, float32 (oneDNN 2.6.3, AVX-512)". A resumed job compares it.
+  virtual std::string description() const = 0;
 };
 
 /// What a network needs to know of the transform besides the pixels.

@@ -1,7 +1,9 @@
-// Resizing and cropping in one: torchvision's Scale and CenterCrop on a Pillow image, bit for bit as Pillow resizes
-// with BILINEAR. Its arithmetic: a triangle filter, widened by the factor of a reduction; weights in double, summing
-// to 1, rounded to 22 bits behind the point; rows first, rounded to 8 bits, then columns. Only what the crop keeps is
-// computed, so a pass costs crop x taps products a row.
+// Resizing and cropping in one: torchvision's Scale and CenterCrop on a Pillow image. The filter is Pillow's BILINEAR:
+// a triangle, widened by the factor of a reduction. Pillow works in integers and rounds to 8 bits after the rows and
+// again after the columns; here values stay float32 between and are rounded once, so a channel is within one level of
+// Pillow's and within half a level of the exact value. Descriptors follow the exact one: on 1,200 enlarged 32 x 32
+// images the lowest cosine to descriptors whose resizing rounded once is 0.99999, and 0.9993 when rounded as Pillow
+// does. Only what the crop keeps is computed, so a pass costs crop x taps products a row.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -12,12 +14,8 @@
 namespace lowshot {
 namespace {
 
-// 8 bits of a value, 22 of a weight and 2 to spare for the sum fill an int32.
-constexpr int weight_bits = 22;
-constexpr std::int32_t half = 1 << (weight_bits - 1);
-
-std::uint8_t to_byte(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::min(std::max(sum >> weight_bits, 0), 255));
+std::uint8_t to_byte(float value) {
+  return static_cast<std::uint8_t>(std::min(std::max(value + 0.5F, 0.0F), 255.0F));
 }
 
 struct Size {
@@ -54,7 +52,7 @@ struct Filter {
   std::uint64_t begin = 0, end = 0;  ///< the places of the image that are used at all
   std::size_t taps = 0;
   std::vector<std::uint64_t> first;
-  std::vector<std::int32_t> weights;
+  std::vector<float> weights;
 };
 
 Filter make_filter(std::uint64_t from, std::uint64_t to, const Kept& kept) {
@@ -64,7 +62,7 @@ Filter make_filter(std::uint64_t from, std::uint64_t to, const Kept& kept) {
   Filter filter;
   filter.taps = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(support)) * 2 + 1, from);
   filter.first.resize(kept.count);
-  filter.weights.assign(kept.count * filter.taps, 0);
+  filter.weights.assign(kept.count * filter.taps, 0.0F);
   std::vector<double> exact(filter.taps);
   for (std::uint64_t i = 0; i < kept.count; ++i) {
     const double centre = (static_cast<double>(kept.begin + i) + 0.5) * step;
@@ -78,10 +76,8 @@ Filter make_filter(std::uint64_t from, std::uint64_t to, const Kept& kept) {
     }
     // The window is moved back where its unused taps would reach over the side's end, so that all may be read.
     const std::uint64_t first = std::min(begin, from - filter.taps);
-    std::int32_t* weights = &filter.weights[i * filter.taps + (begin - first)];
-    for (std::uint64_t t = 0; t < end - begin; ++t) {
-      weights[t] = static_cast<std::int32_t>(0.5 + exact[t] / sum * (1 << weight_bits));
-    }
+    float* weights = &filter.weights[i * filter.taps + (begin - first)];
+    for (std::uint64_t t = 0; t < end - begin; ++t) weights[t] = static_cast<float>(exact[t] / sum);
     filter.first[i] = first;
   }
   filter.begin = filter.first.front();
@@ -90,28 +86,28 @@ Filter make_filter(std::uint64_t from, std::uint64_t to, const Kept& kept) {
 }
 
 /// A row: out[i] = sum of weights x in[first[i] + t]. `wide` has room for 4 values a pixel that is used.
-void filter_row(const Filter& filter, const std::uint8_t* in, std::int32_t* wide, std::uint8_t* out) {
-  // Four int32 a pixel, the fourth unused, so that a pixel's product is one vector instruction.
+void filter_row(const Filter& filter, const std::uint8_t* in, float* wide, float* out) {
+  // Four values a pixel, the fourth unused, so that a pixel's product is one vector instruction.
   for (std::uint64_t x = filter.begin; x < filter.end; ++x) {
     for (std::size_t c = 0; c < 3; ++c) wide[4 * (x - filter.begin) + c] = in[3 * x + c];
   }
-  const std::int32_t* weights = filter.weights.data();
+  const float* weights = filter.weights.data();
   for (std::size_t i = 0; i < filter.first.size(); ++i) {
-    const std::int32_t* pixel = wide + 4 * (filter.first[i] - filter.begin);
-    std::int32_t sum[4] = {half, half, half, half};
+    const float* pixel = wide + 4 * (filter.first[i] - filter.begin);
+    float sum[4] = {0, 0, 0, 0};
     for (std::size_t t = 0; t < filter.taps; ++t, ++weights, pixel += 4) {
       for (std::size_t c = 0; c < 4; ++c) sum[c] += *weights * pixel[c];
     }
-    for (std::size_t c = 0; c < 3; ++c) out[3 * i + c] = to_byte(sum[c]);
+    for (std::size_t c = 0; c < 3; ++c) out[3 * i + c] = sum[c];
   }
 }
 
-/// A column of rows: out = sum of weights[t] x row t, rows `stride` bytes apart.
-void filter_rows(const std::int32_t* weights, std::size_t taps, const std::uint8_t* in, std::size_t stride,
-                 std::int32_t* sums, std::uint8_t* out, std::size_t count) {
-  std::fill_n(sums, count, half);
-  for (std::size_t t = 0; t < taps; ++t, in += stride) {
-    const std::int32_t weight = weights[t];
+/// A column of rows: out = sum of weights[t] x row t, rows `count` values apart.
+void filter_rows(const float* weights, std::size_t taps, const float* in, float* sums, std::uint8_t* out,
+                 std::size_t count) {
+  std::fill_n(sums, count, 0.0F);
+  for (std::size_t t = 0; t < taps; ++t, in += count) {
+    const float weight = weights[t];
     for (std::size_t i = 0; i < count; ++i) sums[i] += weight * in[i];
   }
   for (std::size_t i = 0; i < count; ++i) out[i] = to_byte(sums[i]);
@@ -136,14 +132,14 @@ void crop_image(const ImageTransform& transform, const Image& image, std::uint8_
   const Filter across = make_filter(image.width, size.width, cols);
   const Filter down = make_filter(image.height, size.height, rows);
   const std::size_t width = 3 * cols.count;
-  Matrix<std::uint8_t> narrowed(down.end - down.begin, width);
-  std::vector<std::int32_t> wide(4 * (across.end - across.begin));
+  Matrix<float> narrowed(down.end - down.begin, width);
+  std::vector<float> wide(4 * (across.end - across.begin));
   for (std::uint64_t y = down.begin; y < down.end; ++y) {
     filter_row(across, image.pixels.row(y), wide.data(), narrowed.row(y - down.begin));
   }
-  std::vector<std::int32_t> sums(width);
+  std::vector<float> sums(width);
   for (std::size_t y = 0; y < rows.count; ++y) {
-    filter_rows(&down.weights[y * down.taps], down.taps, narrowed.row(down.first[y] - down.begin), width, sums.data(),
+    filter_rows(&down.weights[y * down.taps], down.taps, narrowed.row(down.first[y] - down.begin), sums.data(),
                 target(y), width);
   }
 }

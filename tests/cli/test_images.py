@@ -260,6 +260,14 @@ def scaled_size(width, height, scale):
     return int(scale * width / height), scale
 
 
+def check_crop(found, image, scale, crop):
+    """At most one level from Pillow's, which rounds twice, and half a level from the exact value: Pillow's own filter on
+    channels in floating point."""
+    assert np.abs(found.astype(int) - cropped(image, scale, crop)).max() <= 1
+    exact = np.stack([cropped(channel.convert("F"), scale, crop) for channel in image.split()], axis=-1)
+    assert np.abs(found - exact).max() <= 0.5 + 1e-3
+
+
 def cropped(image, scale, crop):
     width, height = scaled_size(*image.size, scale)
     if (width, height) != image.size:
@@ -276,7 +284,7 @@ def test_crop(run, scale, crop):
     images = [Image.fromarray(photo(w, h, i)) for i, (w, h) in enumerate(sizes)]
     found = run([saved(image, "PNG", compress_level=1) for image in images], "crop", scale, crop)
     for image, pixels in zip(images, found):
-        np.testing.assert_array_equal(pixels, cropped(image, scale, crop))
+        check_crop(pixels, image, scale, crop)
 
 
 def test_crop_of_large_and_of_noisy_images(run):
@@ -284,7 +292,7 @@ def test_crop_of_large_and_of_noisy_images(run):
     arrays = [photo(3000, 2000), random.integers(0, 2, (700, 900, 3), dtype=np.uint8) * 255, np.full((300, 400, 3), 255, np.uint8)]
     images = [Image.fromarray(a) for a in arrays]
     for image, pixels in zip(images, run([saved(i, "PNG", compress_level=1) for i in images], "crop")):
-        np.testing.assert_array_equal(pixels, cropped(image, 256, 224))
+        check_crop(pixels, image, 256, 224)
 
 
 @pytest.mark.parametrize("width,height", [(1, 10000), (10000, 1), (2, 4001), (3, 20000)])
@@ -292,9 +300,8 @@ def test_crop_of_long_images(run, width, height):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
     data = saved(image, "PNG")
     found, = run([data], "crop", 32, 28)
-    np.testing.assert_array_equal(found, cropped(image, 32, 28))
-    # At 256 the whole image would be gigabytes: its middle alone, from the pixels around it. Where the middle begins is
-    # computed with other roundings, hence one level.
+    check_crop(found, image, 32, 28)
+    # At 256 the whole image would be gigabytes: its middle alone, from the pixels around it.
     found, = run([data], "crop")
     long, short = max(width, height), min(width, height)
     step = short / 256
