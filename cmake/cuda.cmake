@@ -45,7 +45,7 @@ message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION} for ${LOWSHOT_CUDA_ARCHITEC
 
 # Networks on the GPU: only cuDNN 9's headers are needed to build them, its library is loaded when one is made.
 find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${PROJECT_SOURCE_DIR}/build/third-party/cudnn/include
-          DOC "Folder with the headers of cuDNN 9")
+          PATHS ${CUDAToolkit_INCLUDE_DIRS} DOC "Folder with the headers of cuDNN 9")
 if(CUDNN_INCLUDE_DIR)
   message(STATUS "CUDA: networks through cuDNN, headers in ${CUDNN_INCLUDE_DIR}")
 else()

@@ -82,8 +82,10 @@ ResNet load_resnet(const std::string& name, const NamedTensors& tensors, const s
 std::unique_ptr<Network> make_cpu_network(Context& context, const ResNet& model, const Normalisation& normalisation,
                                           std::uint32_t crop, std::uint32_t batch = 0);
 
-/// On a CUDA device through cuDNN, channels last; `half`: float16 with float32 sums. Error (device) where the build or
-/// the machine has none.
+/// On a CUDA device through cuDNN 9, channels last; `half`: float16 with float32 sums, else float32 throughout (no
+/// TF32). A batch goes through in passes of up to 128 crops; `batch` 0: four of them. A crop's bits depend on what
+/// description() names: card, version of cuDNN, crops a pass, precision. Error (device): no GPU or no cuDNN, here or in
+/// the build, or too little of its memory. `device` is the thread's current one afterwards, and after every run.
 std::unique_ptr<Network> make_cuda_network(Context& context, const ResNet& model, const Normalisation& normalisation,
                                            std::uint32_t crop, int device, bool half, std::uint32_t batch = 0);
 

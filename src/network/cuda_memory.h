@@ -26,7 +26,10 @@ class DeviceArray {
               std::to_string(count * sizeof(T)) + " bytes of memory");
   }
   DeviceArray(const T* from, std::size_t count) : DeviceArray(count) {
-    if (count != 0) require(cudaMemcpy(data_, from, count * sizeof(T), cudaMemcpyHostToDevice), "a copy to its memory");
+    if (count == 0) return;
+    require(cudaMemcpy(data_, from, count * sizeof(T), cudaMemcpyHostToDevice), "a copy to its memory");
+    // The copy may still be under way, and our streams do not wait for the one that it is in.
+    require(cudaStreamSynchronize(nullptr), "a copy to its memory");
   }
   ~DeviceArray() { cudaFree(data_); }
   DeviceArray(DeviceArray&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}

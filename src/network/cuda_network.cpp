@@ -43,6 +43,7 @@ class CudaNetwork final : public Network {
       slot.descriptors = PinnedArray<float>(std::size_t{pass_} * dim_);
       require(cudaMemset(slot.on_device.data(), 0, pass_ * row_), "to clear its memory");
     }
+    require(cudaStreamSynchronize(nullptr), "to clear its memory");  // our streams do not wait for the one it is in
     // All that the bits depend on: cuDNN's choice of kernels follows from the card, the version and the shapes.
     description_ = fmt::format("{} on {} (cuDNN {}, {} crops a pass), {}", model.name, device_name(device),
                                resnet_.cudnn_version(), pass_, half ? "float16" : "float32");
@@ -56,6 +57,7 @@ class CudaNetwork final : public Network {
   std::uint32_t batch() const override { return batch_; }
   std::uint32_t crop() const override { return crop_; }
   std::string description() const override { return description_; }
+  std::uint64_t memory() const override { return slots_.size() * pass_ * (row_ + dim_ * sizeof(float)); }
 
   void run(MatrixView<const std::uint8_t> crops, MatrixView<float> out) override {
     if (crops.rows() > batch_ || crops.cols() != row_ || out.rows() != crops.rows() || out.cols() != dim_)
@@ -122,6 +124,10 @@ class CudaNetwork final : public Network {
 
 std::unique_ptr<Network> make_cuda_network(Context& context, const ResNet& model, const Normalisation& normalisation,
                                            std::uint32_t crop, int device, bool half, std::uint32_t batch) {
+  constexpr std::uint32_t largest_crop = 1 << 15;  // products of sizes stay far from overflow
+  if (crop == 0 || crop > largest_crop)
+    throw Error(ErrorKind::usage,
+                fmt::format("crops of {0} x {0} pixels; the GPU's network takes 1 to {1}", crop, largest_crop));
   use_device(device);
   return std::make_unique<CudaNetwork>(context, model, normalisation, crop, device, half, batch);
 }

@@ -80,6 +80,9 @@ std::size_t largest_map(const ResNet& model, std::uint32_t crop) {
 }  // namespace
 
 std::uint32_t CudaResNet::good_pass(const ResNet& model, std::uint32_t crop) {
+  // ResNet-50, float16, H100, images/s with 64, 128, 256 crops: 28,700, 30,200, 31,100 (before the stem's windows);
+  // with windows 31,650 and 32,600 with 128 and 256. Five maps of 205 MB at 128; a last pass that is not full wastes
+  // less.
   constexpr std::uint32_t good = 128;
   // cuDNN's engines count the values of a map in 31 bits.
   constexpr std::size_t most_values = std::size_t{1} << 30;
