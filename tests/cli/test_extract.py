@@ -273,7 +273,7 @@ def test_killed_jobs_go_on_and_end_with_the_same_bytes(program, network, tmp_pat
         with zipfile.ZipFile(tmp_path / f"zips/00/{z:03}.zip", "w") as archive:
             for i in range(1000):
                 if (z, i) != (5, 77):
-                    archive.writestr(f"{i:03}.jpg", picture(i % 7 + z, (32, 32), "JPEG") if i < 20 else picture_cache(i))
+                    archive.writestr(f"{i:03}.jpg", pictures[(i + z) % len(pictures)])
 
     def command(out, threads):
         return [program, "extract", tmp_path / "zips", "--i1", "12300", "--model", "ResNet10", "--modelfile",
