@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 import checkpoints
+from networks import random_resnet
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = """
@@ -75,39 +76,10 @@ def test_numbered_zips_of_the_real_set(lowshot, full_data, tmp_path):
 
 # --- a made-up one ---------------------------------------------------------------------------------------------------
 
-def resnet10(seed=0):
-    random = np.random.default_rng(seed)
-    tensors = {}
-
-    def convolution(name, inputs, outputs, kernel):
-        tensors[name + ".weight"] = random.normal(0, np.sqrt(2 / inputs) / kernel,
-                                                  (outputs, inputs, kernel, kernel)).astype(np.float32)
-
-    def norm(name, channels):
-        for part, low, high in (("weight", 0.5, 1), ("bias", -0.2, 0.2), ("running_mean", -0.2, 0.2), ("running_var", 0.5, 1.5)):
-            tensors[f"{name}.{part}"] = random.uniform(low, high, channels).astype(np.float32)
-
-    convolution("module.trunk.0", 3, 64, 7)
-    norm("module.trunk.1", 64)
-    inputs = 64
-    for i, outputs in enumerate((64, 128, 256, 512)):
-        block = f"module.trunk.{i + 4}"
-        convolution(block + ".C1", inputs, outputs, 3)
-        norm(block + ".BN1", outputs)
-        convolution(block + ".C2", outputs, outputs, 3)
-        norm(block + ".BN2", outputs)
-        if inputs != outputs:
-            convolution(block + ".shortcut", inputs, outputs, 1)
-            norm(block + ".BNshortcut", outputs)
-        inputs = outputs
-    tensors["module.classifier.weight"] = np.zeros((10, 512), np.float32)
-    return tensors
-
-
 @pytest.fixture(scope="session")
 def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("network")
-    checkpoints.write_legacy(folder / "59.tar", resnet10(), {"epoch": 59})
+    checkpoints.write_legacy(folder / "59.tar", random_resnet("ResNet10"), {"epoch": 59})
     (folder / "small.yaml").write_text(SMALL)
     return folder
 
@@ -322,7 +294,7 @@ def test_two_processes_at_once_are_refused(extract, folder, tmp_path):
 def test_check_model(lowshot, network, tmp_path):
     done = lowshot("extract", "--check-model", "--modelfile", network / "59.tar")
     assert "ResNet10, complete" in done.stdout
-    tensors = resnet10()
+    tensors = random_resnet("ResNet10")
     del tensors["module.trunk.5.C1.weight"]
     tensors["module.trunk.6.BN1.bias"] = np.zeros(7, np.float32)
     tensors["module.trunk.9.C1.weight"] = np.zeros((1, 1, 1, 1), np.float32)
@@ -350,7 +322,7 @@ def test_safetensors_give_the_same_descriptors(lowshot, extract, network, folder
     (lambda t: t.update({"module.trunk.8.C1.weight": np.ones((1, 1, 1, 1), np.float32)}), "this is more than a ResNet10"),
 ])
 def test_other_checkpoints_are_refused(refused, network, folder, tmp_path, change, pattern):
-    tensors = resnet10()
+    tensors = random_resnet("ResNet10")
     change(tensors)
     checkpoints.write_legacy(tmp_path / "other.tar", tensors)
     refused(3, pattern, "extract", folder, "--model", "ResNet10", "--modelfile", tmp_path / "other.tar", "-o",
