@@ -62,7 +62,10 @@ std::unique_ptr<ImageSet> image_set(const Options& o, const ExtractConfig& c) {
 // The CUDA device's number, or nothing for the CPU.
 std::optional<int> cuda_device(const Options& o) {
   if (o.device == "cpu") return std::nullopt;
-  if (o.device == "auto") return list_devices().empty() || is_onnx(o) ? std::nullopt : std::optional<int>(0);
+  if (o.device == "auto") {
+    const bool usable = has_cuda_networks() && !is_onnx(o) && !list_devices().empty();
+    return usable ? std::optional<int>(0) : std::nullopt;
+  }
   int index = 0;
   if (o.device == "cuda") return index;
   const char* end = o.device.data() + o.device.size();

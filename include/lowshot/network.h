@@ -88,6 +88,7 @@ std::unique_ptr<Network> make_cpu_network(Context& context, const ResNet& model,
 /// the build, or too little of its memory. `device` is the thread's current one afterwards, and after every run.
 std::unique_ptr<Network> make_cuda_network(Context& context, const ResNet& model, const Normalisation& normalisation,
                                            std::uint32_t crop, int device, bool half, std::uint32_t batch = 0);
+bool has_cuda_networks();  ///< the build has them
 
 /// A user's ONNX model through OpenVINO, on the CPU. Error (device) in a build without it.
 struct OnnxOptions {

@@ -45,8 +45,8 @@ class CudaNetwork final : public Network {
     }
     require(cudaStreamSynchronize(nullptr), "to clear its memory");  // our streams do not wait for the one it is in
     // All that the bits depend on: cuDNN's choice of kernels follows from the card, the version and the shapes.
-    description_ = fmt::format("{} on {} (cuDNN {}, {} crops a pass), {}", model.name, device_name(device),
-                               resnet_.cudnn_version(), pass_, half ? "float16" : "float32");
+    description_ = fmt::format("{} on {}, {} (cuDNN {}, {} crops a pass)", model.name, device_name(device),
+                               half ? "float16" : "float32", resnet_.cudnn_version(), pass_);
     std::set<std::string> lines;
     for (const ConvolutionPlan* plan : resnet_.plans()) lines.insert(plan->description());
     for (const std::string& line : lines) context.detail(line);
@@ -121,6 +121,10 @@ class CudaNetwork final : public Network {
 };
 
 }  // namespace
+
+bool has_cuda_networks() {
+  return true;
+}
 
 std::unique_ptr<Network> make_cuda_network(Context& context, const ResNet& model, const Normalisation& normalisation,
                                            std::uint32_t crop, int device, bool half, std::uint32_t batch) {

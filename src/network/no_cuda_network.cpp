@@ -4,6 +4,10 @@
 
 namespace lowshot {
 
+bool has_cuda_networks() {
+  return false;
+}
+
 std::unique_ptr<Network> make_cuda_network(Context&, const ResNet&, const Normalisation&, std::uint32_t, int, bool,
                                            std::uint32_t) {
   throw Error(ErrorKind::device, "this build has no networks on the GPU", "",
