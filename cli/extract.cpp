@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -160,6 +161,17 @@ void print_result(const Options& o, const Extraction& e) {
   if (e.bad.empty()) return;
   fmt::print("  {} images could not be used ({}); they are listed in {}\n", e.bad.size(),
              o.on_bad == "zero" ? "their rows are zero" : "described as black images", bad_list_name(o.out).string());
+}
+
+// Seconds an image: a batch of black crops, after one that warms up. Decoding goes on beside it.
+double seconds_an_image(Network& network) {
+  Matrix<std::uint8_t> crops =
+      Matrix<std::uint8_t>::zeroed(network.batch(), std::size_t{3} * network.crop() * network.crop());
+  Matrix<float> out(network.batch(), network.dim());
+  network.run(crops, out);
+  const auto start = std::chrono::steady_clock::now();
+  network.run(crops, out);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / network.batch();
 }
 
 void execute(const Options& o) {
