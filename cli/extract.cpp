@@ -191,8 +191,11 @@ void execute(const Options& o) {
   memory.add("descriptors of a part", std::uint64_t{ExtractOptions{}.part_rows} * network->dim() * sizeof(float) * 2);
   memory.add("program and buffers", std::uint64_t{64} << 20);
   if (o.common.dry_run) {
+    const double seconds = seconds_an_image(*network);
     PlanText text{
         {images->description(), fmt::format("go through {}", network->description()),
+         fmt::format("which takes about {} ({:.1f} images/s, as a batch took just now)",
+                     format_duration(static_cast<double>(images->size()) * seconds), 1 / seconds),
          fmt::format("to {}, {}", o.out,
                      format_bytes(images->size() * network->dim() * (o.half ? sizeof(Half) : sizeof(float))))},
         {}};
