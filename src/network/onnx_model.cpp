@@ -84,8 +84,13 @@ class Reader {
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const std::exception& e) {
-      fail(fmt::format("OpenVINO cannot read this as an ONNX model: {}", plain_message(e)),
-           "export or fetch it again; operators that it lacks must be written with others");
+      const std::string message = plain_message(e);
+      const std::string lacking = "No conversion rule found for operations: ";
+      if (const std::size_t at = message.find(lacking); at != std::string::npos)
+        fail(
+            fmt::format("the model has operators that OpenVINO does not know: {}", message.substr(at + lacking.size())),
+            "export it with ONNX's own operators, or for an earlier opset");
+      fail(fmt::format("OpenVINO cannot read this as an ONNX model: {}", message), "export or fetch it again");
     }
     hash_weights();
   }
@@ -135,7 +140,7 @@ class Reader {
     try {
       result_.model->reshape({{result_.model->input(), wanted}});
     } catch (const std::exception& e) {
-      fail(fmt::format("the model cannot take {} images of {} x {}: {}", result_.group, crop_, crop_, plain_message(e)),
+      fail(fmt::format("the model cannot take images of {} x {}: {}", crop_, crop_, plain_message(e)),
            "set image_size in the configuration (--cfg) to the size that it was exported for");
     }
   }
@@ -173,7 +178,7 @@ class Reader {
            "choose another --output");
     result_.shape = shape.to_shape();
     if (result_.shape.empty() || result_.shape[0] != result_.group)
-      fail(fmt::format("the output {} has not one entry an image: {} images went in", list({output}), result_.group),
+      fail(fmt::format("the output {} has not one entry an image, of which {} went in", list({output}), result_.group),
            "choose another --output");
     result_.output = name_of(output);
     const ov::ResultVector results = result_.model->get_results();
