@@ -90,14 +90,18 @@ std::unique_ptr<Network> make_cuda_network(Context& context, const ResNet& model
                                            std::uint32_t crop, int device, bool half, std::uint32_t batch = 0);
 bool has_cuda_networks();  ///< the build has them
 
-/// A user's ONNX model through OpenVINO, on the CPU. Error (device) in a build without it.
+/// What is run of an ONNX model.
 struct OnnxOptions {
   std::string output;                  ///< name of the output; empty: the only one
   Pooling pooling = Pooling::average;  ///< of a 3-D or 4-D output
 };
+/// A user's ONNX model through OpenVINO, on the CPU, float32. The model has one input, images x 3 x height x width of
+/// float32 or float16, and an output that a descriptor can be made of (docs/onnx.md). Error (input) for another model
+/// or one that OpenVINO cannot run, Error (device) in a build without it.
 std::unique_ptr<Network> make_onnx_network(Context& context, const std::filesystem::path& model,
                                            const OnnxOptions& options, const Normalisation& normalisation,
                                            std::uint32_t crop, std::uint32_t batch = 0);
-bool has_onnx();  ///< the build has it
+bool has_onnx();             ///< the build has it
+std::string onnx_library();  ///< what runs it, e.g. "OpenVINO 2026.4.1"; empty in a build without
 
 }  // namespace lowshot
