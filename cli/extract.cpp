@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -62,7 +63,10 @@ std::unique_ptr<ImageSet> image_set(const Options& o, const ExtractConfig& c) {
 // The CUDA device's number, or nothing for the CPU.
 std::optional<int> cuda_device(const Options& o) {
   if (o.device == "cpu") return std::nullopt;
-  if (o.device == "auto") return list_devices().empty() || is_onnx(o) ? std::nullopt : std::optional<int>(0);
+  if (o.device == "auto") {
+    const bool usable = has_cuda_networks() && !is_onnx(o) && !list_devices().empty();
+    return usable ? std::optional<int>(0) : std::nullopt;
+  }
   int index = 0;
   if (o.device == "cuda") return index;
   const char* end = o.device.data() + o.device.size();
@@ -162,6 +166,17 @@ void print_result(const Options& o, const Extraction& e) {
              o.on_bad == "zero" ? "their rows are zero" : "described as black images", bad_list_name(o.out).string());
 }
 
+// Seconds an image: a batch of black crops, after one that warms up. Decoding goes on beside it.
+double seconds_an_image(Network& network) {
+  Matrix<std::uint8_t> crops =
+      Matrix<std::uint8_t>::zeroed(network.batch(), std::size_t{3} * network.crop() * network.crop());
+  Matrix<float> out(network.batch(), network.dim());
+  network.run(crops, out);
+  const auto start = std::chrono::steady_clock::now();
+  network.run(crops, out);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / network.batch();
+}
+
 void execute(const Options& o) {
   if (o.model_file.empty())
     throw Error(ErrorKind::usage, "the weights are missing", "--modelfile", "name a checkpoint with --modelfile FILE");
@@ -179,8 +194,11 @@ void execute(const Options& o) {
   memory.add("descriptors of a part", std::uint64_t{ExtractOptions{}.part_rows} * network->dim() * sizeof(float) * 2);
   memory.add("program and buffers", std::uint64_t{64} << 20);
   if (o.common.dry_run) {
+    const double seconds = seconds_an_image(*network);
     PlanText text{
         {images->description(), fmt::format("go through {}", network->description()),
+         fmt::format("which takes about {} ({:.1f} images/s, as a batch took just now)",
+                     format_duration(static_cast<double>(images->size()) * seconds), 1 / seconds),
          fmt::format("to {}, {}", o.out,
                      format_bytes(images->size() * network->dim() * (o.half ? sizeof(Half) : sizeof(float))))},
         {}};

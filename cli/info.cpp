@@ -10,6 +10,9 @@
 #include "lowshot/error.h"
 #include "lowshot/io.h"
 #include "lowshot/memory.h"
+#ifdef LOWSHOT_WITH_EXTRACT
+#include "lowshot/network.h"
+#endif
 
 namespace lowshot::cli {
 namespace {
@@ -20,6 +23,15 @@ struct Options {
 
 std::string joined(const std::vector<std::string>& words) {
   return fmt::format("{}", fmt::join(words, " "));
+}
+
+// What runs ONNX models; empty where nothing does.
+std::string onnx() {
+#ifdef LOWSHOT_WITH_EXTRACT
+  return onnx_library();
+#else
+  return {};
+#endif
 }
 
 Json machine_json() {
@@ -38,6 +50,7 @@ Json machine_json() {
           {"eigen", build.eigen},
           {"cuda",
            {{"compiled_in", build.cuda}, {"version", build.cuda_version}, {"architectures", build.cuda_architectures}}},
+          {"onnx", {{"compiled_in", !onnx().empty()}, {"library", onnx()}}},
           {"processor", cpu.model},
           {"cores", cpu.cores},
           {"instruction_sets", cpu.instruction_sets},
@@ -56,6 +69,8 @@ void print_machine(const Json& m) {
                cuda["architectures"].get<std::string>());
   else
     fmt::print("  CUDA           not compiled in\n");
+  const std::string library = m["onnx"]["library"].get<std::string>();
+  fmt::print("  ONNX models    {}\n", library.empty() ? "not compiled in" : "through " + library);
   fmt::print("This machine\n");
   fmt::print("  processor      {}, {} cores\n", text("processor"), m["cores"].get<int>());
   fmt::print("  instructions   {}; kernels use {}\n", joined(m["instruction_sets"].get<std::vector<std::string>>()),

@@ -22,14 +22,18 @@ set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
 set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
 
 # Objects of their own, because the flags of `lowshot_options` are the C++ compiler's.
+function(lowshot_cuda_objects target)
+  add_library(${target} OBJECT ${ARGN})
+  target_include_directories(${target} PRIVATE include src)
+  target_compile_definitions(${target} PRIVATE LOWSHOT_WITH_CUDA)
+  target_compile_options(${target} PRIVATE -Xcompiler=-Wall,-Wextra)
+  if(LOWSHOT_WERROR)
+    target_compile_options(${target} PRIVATE -Werror=all-warnings)
+  endif()
+endfunction()
 file(GLOB_RECURSE LOWSHOT_CUDA_SOURCES CONFIGURE_DEPENDS src/*.cu)
-add_library(lowshot_cuda OBJECT ${LOWSHOT_CUDA_SOURCES})
-target_include_directories(lowshot_cuda PRIVATE include src)
-target_compile_definitions(lowshot_cuda PRIVATE LOWSHOT_WITH_CUDA)
-target_compile_options(lowshot_cuda PRIVATE -Xcompiler=-Wall,-Wextra)
-if(LOWSHOT_WERROR)
-  target_compile_options(lowshot_cuda PRIVATE -Werror=all-warnings)
-endif()
+list(FILTER LOWSHOT_CUDA_SOURCES EXCLUDE REGEX "/src/(${pattern})/")
+lowshot_cuda_objects(lowshot_cuda ${LOWSHOT_CUDA_SOURCES})
 
 # The runtime is linked statically and loads the driver on first use: the program starts on machines without a GPU.
 target_sources(lowshot_core PRIVATE $<TARGET_OBJECTS:lowshot_cuda>)
@@ -38,3 +42,13 @@ list(JOIN CMAKE_CUDA_ARCHITECTURES " " LOWSHOT_CUDA_ARCHITECTURES)
 target_compile_definitions(lowshot_core PUBLIC LOWSHOT_WITH_CUDA
                            PRIVATE LOWSHOT_CUDA_ARCHITECTURES="${LOWSHOT_CUDA_ARCHITECTURES}")
 message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION} for ${LOWSHOT_CUDA_ARCHITECTURES}")
+
+# Networks on the GPU: only cuDNN 9's headers are needed to build them, its library is loaded when one is made.
+find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${PROJECT_SOURCE_DIR}/build/third-party/cudnn/include
+          PATHS ${CUDAToolkit_INCLUDE_DIRS} DOC "Folder with the headers of cuDNN 9")
+if(CUDNN_INCLUDE_DIR)
+  message(STATUS "CUDA: networks through cuDNN, headers in ${CUDNN_INCLUDE_DIR}")
+else()
+  message(STATUS "CUDA: no networks on the GPU, the headers of cuDNN 9 (cudnn_graph.h) were not found; "
+                 "CUDNN_INCLUDE_DIR names their folder")
+endif()

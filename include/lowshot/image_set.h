@@ -9,7 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "lowshot/error.h"
+
 namespace lowshot {
+
+/// Thrown by ImageSet::read where a part of the set with many images cannot be used (a damaged zip of the numbered
+/// tree), and not one image: a job stops there instead of listing a thousand bad images.
+class UnusablePart : public Error {
+ public:
+  explicit UnusablePart(const Error& reason) : Error(reason) {}
+};
 
 /// size() images in a fixed order. The bytes are read on demand and decoded by the caller.
 class ImageSet {
@@ -48,8 +57,8 @@ std::unique_ptr<ImageSet> open_image_json(const std::filesystem::path& json, con
 std::unique_ptr<ImageSet> open_image_zip(const std::filesystem::path& zip);
 
 /// The original's tree of numbered images: number aabbbccc is member ccc.jpg of ROOT/aa/bbb.zip; numbers i0 .. i1 - 1.
-/// Zips that are absent throw Error (input) naming the first and how many, unless `allow_missing_zips`: then their
-/// images are absent.
+/// Zips that are absent throw Error (input) naming the first and how many, and reading from a damaged one UnusablePart,
+/// unless `allow_missing_zips`: then their images are absent or cannot be read.
 std::unique_ptr<ImageSet> open_numbered_zips(const std::filesystem::path& root, std::uint64_t i0, std::uint64_t i1,
                                              bool allow_missing_zips);
 /// The last number + 1 that the zips of ROOT can hold, from the names of its zips; 0 without any.

@@ -82,19 +82,26 @@ ResNet load_resnet(const std::string& name, const NamedTensors& tensors, const s
 std::unique_ptr<Network> make_cpu_network(Context& context, const ResNet& model, const Normalisation& normalisation,
                                           std::uint32_t crop, std::uint32_t batch = 0);
 
-/// On a CUDA device through cuDNN, channels last; `half`: float16 with float32 sums. Error (device) where the build or
-/// the machine has none.
+/// On a CUDA device through cuDNN 9, channels last; `half`: float16 with float32 sums, else float32 throughout (no
+/// TF32). A batch goes through in passes of up to 128 crops; `batch` 0: four of them. A crop's bits depend on what
+/// description() names: card, version of cuDNN, crops a pass, precision. Error (device): no GPU or no cuDNN, here or in
+/// the build, or too little of its memory. `device` is the thread's current one afterwards, and after every run.
 std::unique_ptr<Network> make_cuda_network(Context& context, const ResNet& model, const Normalisation& normalisation,
                                            std::uint32_t crop, int device, bool half, std::uint32_t batch = 0);
+bool has_cuda_networks();  ///< the build has them
 
-/// A user's ONNX model through OpenVINO, on the CPU. Error (device) in a build without it.
+/// What is run of an ONNX model.
 struct OnnxOptions {
   std::string output;                  ///< name of the output; empty: the only one
   Pooling pooling = Pooling::average;  ///< of a 3-D or 4-D output
 };
+/// A user's ONNX model through OpenVINO, on the CPU, float32. The model has one input, images x 3 x height x width of
+/// float32 or float16, and an output that a descriptor can be made of (docs/onnx.md). Error (input) for another model
+/// or one that OpenVINO cannot run, Error (device) in a build without it.
 std::unique_ptr<Network> make_onnx_network(Context& context, const std::filesystem::path& model,
                                            const OnnxOptions& options, const Normalisation& normalisation,
                                            std::uint32_t crop, std::uint32_t batch = 0);
-bool has_onnx();  ///< the build has it
+bool has_onnx();             ///< the build has it
+std::string onnx_library();  ///< what runs it, e.g. "OpenVINO 2026.4.1"; empty in a build without
 
 }  // namespace lowshot

@@ -18,6 +18,8 @@ std::string prepare(const ImageSet& images, const ImageTransform& transform, std
       crop_image(transform, decode_image(*bytes), crop);
       return {};
     }
+  } catch (const UnusablePart&) {
+    throw;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::input) throw;
     std::memset(crop, 0, std::size_t{3} * transform.crop * transform.crop);

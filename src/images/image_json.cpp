@@ -6,6 +6,7 @@
 
 #include "images/file_set.h"
 #include "io/input_file.h"
+#include "io/json_file.h"
 #include "io/text_table.h"
 
 namespace lowshot {
@@ -13,16 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-Json parse(const io::InputFile& file) {
-  std::string text(file.size(), '\0');
-  file.read_at(0, text.data(), text.size());
-  try {
-    return Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    file.fail(fmt::format("the JSON is malformed at byte {}", error.byte), "check it with a JSON parser");
-  }
-}
 
 const Json& list(const io::InputFile& file, const Json& root, const char* key) {
   const auto found = root.find(key);
@@ -55,7 +46,7 @@ std::vector<std::string> names(const io::InputFile& file, const Json& root, cons
 
 std::unique_ptr<ImageSet> open_image_json(const fs::path& json, const fs::path& root) {
   const io::InputFile file(json);
-  const Json content = parse(file);
+  const Json content = io::read_json(file);
   if (!content.is_object()) {
     file.fail(fmt::format("expected a JSON object with image_names and image_labels and found the type {}",
                           content.type_name()));

@@ -57,7 +57,12 @@ class OpenZips {
 class NumberedZips : public ImageSet {
  public:
   NumberedZips(const fs::path& root, std::uint64_t i0, std::uint64_t i1, bool allow_missing_zips)
-      : root_(root), i0_(i0), i1_(i1), first_zip_(i0 / zip_images), zips_(root) {
+      : root_(root),
+        i0_(i0),
+        i1_(i1),
+        first_zip_(i0 / zip_images),
+        allow_missing_zips_(allow_missing_zips),
+        zips_(root) {
     const std::uint64_t end = (i1 + zip_images - 1) / zip_images;
     std::uint64_t missing = 0, first_missing = 0;
     for (std::uint64_t zip = first_zip_; zip < end; ++zip) {
@@ -83,7 +88,7 @@ class NumberedZips : public ImageSet {
   std::optional<std::vector<std::byte>> read(std::uint64_t i) const override {
     const std::uint64_t zip = (i0_ + i) / zip_images;
     if (sizes_[zip - first_zip_] == absent) return {};
-    const auto archive = zips_.get(zip);
+    const auto archive = open(zip);
     const auto place = archive->find(member_name(i0_ + i));
     if (!place) return {};
     return archive->read(*place, images::max_file_bytes);
@@ -103,8 +108,18 @@ class NumberedZips : public ImageSet {
  private:
   static constexpr std::uint64_t absent = UINT64_MAX;
 
+  std::shared_ptr<const archive::ZipArchive> open(std::uint64_t zip) const {
+    if (allow_missing_zips_) return zips_.get(zip);
+    try {
+      return zips_.get(zip);
+    } catch (const Error& e) {
+      throw UnusablePart(e);
+    }
+  }
+
   fs::path root_;
   std::uint64_t i0_, i1_, first_zip_;
+  bool allow_missing_zips_;
   std::vector<std::uint64_t> sizes_;  // of each zip of the range, or absent
   std::vector<std::string> no_classes_;
   mutable OpenZips zips_;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "io/input_file.h"
+#include "io/json_file.h"
 #include "lowshot/io.h"
 
 namespace lowshot {
@@ -22,16 +23,6 @@ std::string shown(const Json& value) {
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() > 40) text = text.substr(0, 40) + "...";
   return text;
-}
-
-Json parse(const io::InputFile& file) {
-  std::string text(file.size(), '\0');
-  file.read_at(0, text.data(), text.size());
-  try {
-    return Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    file.fail(fmt::format("the JSON is malformed at byte {}", error.byte), "check it with a JSON parser");
-  }
 }
 
 const Json& member(const io::InputFile& file, const Json& root, const char* key) {
@@ -94,7 +85,7 @@ void require_union(const io::InputFile& file, const Json& root, const char* key,
 
 ClassSets read_class_sets(const fs::path& path) {
   const io::InputFile file(path);
-  const Json root = parse(file);
+  const Json root = io::read_json(file);
   if (!root.is_object()) file.fail(fmt::format("expected a JSON object of class lists and found {}", shown(root)));
   ClassSets sets;
   sets.names = names(file, root);

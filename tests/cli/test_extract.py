@@ -235,6 +235,57 @@ def test_a_missing_zip_stops_unless_asked(extract, tmp_path):
     assert len(lines) == 1002 and lines[1] == "0,00/000.zip/999.jpg,missing"
 
 
+def test_hostile_zips(extract, tmp_path):
+    """A damaged zip stops the job unless asked; members that lie are bad rows; packed members are read."""
+    (tmp_path / "zips/00").mkdir(parents=True)
+    path = tmp_path / "zips/00/000.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("000.jpg", picture(0, format="JPEG"))
+        archive.writestr("001.jpg", picture(1, format="JPEG"), zipfile.ZIP_DEFLATED)
+        archive.writestr("002.jpg", picture(2, format="JPEG"))
+        archive.writestr("../003.jpg", picture(3, format="JPEG"))
+        archive.writestr("004.jpg", picture(4, format="JPEG"))
+    good = bytearray(path.read_bytes())
+    sizes = [m.end() for m in re.finditer(rb"PK\x01\x02.{16}", bytes(good), re.DOTALL)]
+    lies = bytearray(good)
+    lies[sizes[2]:sizes[2] + 8] = b"\xff\xff\xff\xfe" * 2  # member 2: 4 GiB, in the central directory
+    path.write_bytes(lies)
+    extract(tmp_path / "zips", "--i1", 5, "-o", tmp_path / "out.npy")
+    rows = [line.split(",")[0] for line in (tmp_path / "out.bad.csv").read_text().splitlines()[1:]]
+    assert rows == ["2", "3"]
+    descriptors = np.load(tmp_path / "out.npy")
+    assert len(np.unique(descriptors[[0, 1, 4]], axis=0)) == 3
+    for damage in (good[:-30], good.replace(b"PK\x01\x02", b"PK\x01\x03"), b"", b"PK" + bytes(100)):
+        path.write_bytes(damage)
+        done = extract(tmp_path / "zips", "--i1", 5, "-o", tmp_path / "damaged.npy", code=3)
+        assert re.search(r"lowshot: .*00/000\.zip", done.stderr)
+        assert not (tmp_path / "damaged.npy").exists()
+        shutil.rmtree(tmp_path / "damaged.npy.parts")
+    extract(tmp_path / "zips", "--i1", 5, "-o", tmp_path / "damaged.npy", "--on-bad", "zero")
+    assert not np.load(tmp_path / "damaged.npy").any()
+
+
+def test_images_of_extreme_sizes(extract, tmp_path):
+    folder = tmp_path / "images/all"
+    folder.mkdir(parents=True)
+    for name, size in (("a", (1, 1)), ("b", (1, 10000)), ("c", (10000, 1))):
+        Image.new("RGB", size, (200, 100, 50)).save(folder / f"{name}.png")
+    whole = picture(5, (300, 200), "JPEG")
+    huge = bytearray(whole)
+    at = huge.index(b"\xff\xc0") + 5
+    huge[at:at + 4] = (20000).to_bytes(2, "big") * 2
+    (folder / "d.jpg").write_bytes(huge)
+    for i in range(1, 10):
+        (folder / f"e{i}.jpg").write_bytes(whole[:len(whole) * i // 10])
+    extract(tmp_path / "images", "-o", tmp_path / "out.npy")
+    lines = (tmp_path / "out.bad.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == [str(i) for i in range(3, 13)]
+    assert "20000 x 20000" in lines[0]
+    rows = np.load(tmp_path / "out.npy")
+    # One colour everywhere is one crop, whatever the image's shape.
+    np.testing.assert_array_equal(rows[:3], rows[[0, 0, 0]])
+
+
 # --- long jobs -------------------------------------------------------------------------------------------------------
 
 def test_killed_jobs_go_on_and_end_with_the_same_bytes(program, network, tmp_path):
@@ -366,5 +417,5 @@ def test_unknown_transforms(refused, network, folder, tmp_path, transforms, patt
 
 def test_dry_run_writes_nothing(extract, folder, tmp_path):
     done = extract(folder, "-o", tmp_path / "out.npy", "--dry-run")
-    assert "6 images" in done.stdout and "network" in done.stdout
+    assert "6 images" in done.stdout and re.search(r"takes about \d+ s \([\d.]+ images/s", done.stdout)
     assert not (tmp_path / "out.npy").exists() and not (tmp_path / "out.npy.parts").exists()

@@ -2,37 +2,24 @@
 
 #include <cmath>
 #include <cstring>
-#include <random>
 
 #include "lowshot/error.h"
 #include "lowshot/network.h"
+#include "network/made_up_crops.h"
 #include "oracle/resnet_oracle.h"
 
 namespace lowshot {
 namespace {
 
-const Normalisation normalisation{{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
+using fixtures::normalisation;
+using fixtures::normalised;
+using fixtures::random_crops;
 
 struct Case {
   const char* name;
   std::vector<int> blocks;
   bool bottleneck;
 };
-
-Matrix<std::uint8_t> random_crops(std::size_t n, std::size_t side, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  Matrix<std::uint8_t> crops(n, 3 * side * side);
-  for (std::size_t i = 0; i < crops.size(); ++i) crops.data()[i] = static_cast<std::uint8_t>(random());
-  return crops;
-}
-
-std::vector<double> normalised(const std::uint8_t* crop, std::size_t side) {
-  std::vector<double> image(3 * side * side);
-  for (std::size_t c = 0; c < 3; ++c)
-    for (std::size_t p = 0; p < side * side; ++p)
-      image[c * side * side + p] = (crop[3 * p + c] / 255.0 - normalisation.mean[c]) / normalisation.deviation[c];
-  return image;
-}
 
 void PrintTo(const Case& c, std::ostream* out) {
   *out << c.name;
@@ -67,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(All, CpuNetworkTest,
                          testing::Values(Case{"ResNet10", {1, 1, 1, 1}, false}, Case{"ResNet18", {2, 2, 2, 2}, false},
                                          Case{"ResNet34", {3, 4, 6, 3}, false}, Case{"ResNet50", {3, 4, 6, 3}, true},
                                          Case{"ResNet101", {3, 4, 23, 3}, true}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 // A resumed job computes other batches than an undisturbed one on another number of threads: its bits must not move.
 TEST(CpuNetwork, DescriptorsDependOnTheCropAlone) {
