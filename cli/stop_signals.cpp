@@ -34,6 +34,7 @@ StopSignals::StopSignals() {
 
 StopSignals::~StopSignals() {
   thread_.request_stop();
+  pthread_kill(thread_.native_handle(), SIGUSR1);  // wakes it
   thread_.join();
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
@@ -43,6 +44,7 @@ void StopSignals::listen(const std::stop_token& end) {
   while (!end.stop_requested()) {
     const timespec wait{0, 100'000'000};
     if (sigtimedwait(&signals_, nullptr, &wait) > 0) {
+      if (end.stop_requested()) return;
       if (stopped_) leave();
       first = Clock::now();
       stopped_ = true;

@@ -19,7 +19,12 @@ namespace {
 
 std::string quoted(const std::string& word) {
   std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  for (const char c : word) {
+    if (c == '\'')
+      text += "'\\''";
+    else
+      text += c;
+  }
   return text + "'";
 }
 
@@ -41,7 +46,8 @@ std::string ranges(const std::vector<std::size_t>& numbers) {
   for (std::size_t i = 0; i < numbers.size();) {
     std::size_t last = i;
     while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
-    text += (text.empty() ? "" : ",") + std::to_string(numbers[i]);
+    if (!text.empty()) text += ',';
+    text += std::to_string(numbers[i]);
     if (last != i) text += fmt::format("-{}", numbers[last]);
     i = last + 1;
   }

@@ -78,7 +78,8 @@ PlanOption files(std::string name) {
             for (std::size_t begin = 0; begin <= text.size();) {
               const std::size_t comma = std::min(text.find(',', begin), text.size());
               if (comma == begin) refuse(name, text, "files with commas between them");
-              all += (all.empty() ? "" : ",") + tidy_path(text.substr(begin, comma - begin));
+              if (!all.empty()) all += ',';
+              all += tidy_path(text.substr(begin, comma - begin));
               begin = comma + 1;
             }
             return {all};

@@ -154,7 +154,7 @@ std::string nearest_word(std::string_view word, std::string_view known) {
     const std::size_t comma = known.find(", ");
     const std::string_view candidate = known.substr(0, comma);
     const std::size_t distance = word.size() > 64 ? SIZE_MAX : edit_distance(word, candidate);
-    if (distance < fewest && distance <= std::max<std::size_t>(1, candidate.size() / 3)) {
+    if (distance < fewest && distance <= (candidate.size() + 2) / 3) {
       fewest = distance;
       best = candidate;
     }

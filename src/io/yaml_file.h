@@ -40,7 +40,7 @@ class YamlFile {
 };
 
 /// The word of `known` ("scale, mean, std") with the fewest letters to change, add or remove, where that is at most a
-/// third of its length (at least 1); else empty.
+/// third of its length, rounded up; else empty.
 std::string nearest_word(std::string_view word, std::string_view known);
 
 }  // namespace lowshot::io
