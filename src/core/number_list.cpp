@@ -9,6 +9,8 @@
 namespace lowshot {
 namespace {
 
+constexpr std::size_t most_numbers = 1'000'000;
+
 std::uint32_t parse_number(std::string_view text, std::string_view whole, const std::string& option) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -32,6 +34,9 @@ std::vector<std::uint32_t> parse_number_list(std::string_view text, const std::s
         dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), text, option);
     if (last < first || last - first > 100000)
       throw Error(ErrorKind::usage, fmt::format("'{}' is not a range of numbers", part), option, "write it like 1-5");
+    // A few letters must not become gigabytes.
+    if (values.size() + (last - first) >= most_numbers)
+      throw Error(ErrorKind::usage, fmt::format("a list holds more than {} numbers", most_numbers), option);
     for (std::uint32_t v = first;; ++v) {
       values.push_back(v);
       if (v == last) break;

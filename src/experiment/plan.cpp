@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "experiment/plan_options.h"
 #include "io/text_table.h"
@@ -47,9 +48,10 @@ std::vector<std::string> read_scalar(const YamlFile& file, const YAML::Node& nod
 /// A value, or a list of them: the axis.
 std::vector<std::string> read_axis(const YamlFile& file, const YAML::Node& node, const PlanOption& option) {
   std::vector<std::string> values;
+  std::set<std::string> seen;
   const auto add = [&](const YAML::Node& scalar) {
     for (std::string& value : read_scalar(file, scalar, option)) {
-      if (std::find(values.begin(), values.end(), value) != values.end())
+      if (!seen.insert(value).second)
         file.fail(scalar.Mark(), fmt::format("{} holds {} twice", option.name, value), "remove one");
       values.push_back(std::move(value));
     }
