@@ -60,6 +60,8 @@ void print_plan(const PlanText& plan, const CommonOptions& options);
 void add_pca(CLI::App& app);
 void add_knn(CLI::App& app);
 void add_diffusion(CLI::App& app);
+void add_logreg(CLI::App& app);
+void add_combine(CLI::App& app);
 void add_label(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_model(CLI::App& app);

@@ -9,6 +9,7 @@
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
 #include "lowshot/memory.h"
+#include "runs.h"
 
 namespace lowshot::cli {
 namespace {
@@ -46,23 +47,6 @@ void require_single(const Options& o, std::size_t runs) {
                 "write it like L_%d.npy");
 }
 
-Json iteration_json(const IterationResult& i) {
-  return {
-      {"iteration", i.iteration},        {"top5_all", i.accuracy.top5_all},     {"top5_novel", i.accuracy.top5_novel},
-      {"top1_all", i.accuracy.top1_all}, {"top1_novel", i.accuracy.top1_novel}, {"seconds", i.seconds},
-      {"memory_bytes", i.memory}};
-}
-
-Json run_json(const RunResult& r) {
-  Json iterations = Json::array();
-  for (const IterationResult& i : r.iterations) iterations.push_back(iteration_json(i));
-  return {{"nlabeled", r.nlabeled},   {"seed", r.seed},
-          {"iterations", iterations}, {"nodes", r.nodes},
-          {"edges", r.edges},         {"classes", r.classes},
-          {"test_rows", r.test_rows}, {"unreached_test_rows", r.unreached_test_rows},
-          {"run_seconds", r.seconds}};
-}
-
 Json options_json(const Options& o, const ExperimentOptions& e) {
   Json background = Json::array();
   for (const auto& file : e.background) background.push_back(file.string());
@@ -79,26 +63,6 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
           {"lslice", e.diffusion.slice},
           {"pca", o.pca.empty() ? "PCAR256.vt" : o.pca},
           {"prune", o.prune}};
-}
-
-// row: of val.hdf5; classes: 0-based ids of the data set; -1: no label reached the row.
-void write_predictions(const std::string& path, const ClassSet& set, const TopClasses& top) {
-  const auto original = [&](std::int32_t c) { return c < 0 ? -1 : set.original_class[static_cast<std::size_t>(c)]; };
-  std::string text = "row,class,predicted";
-  for (std::uint32_t j = 1; j <= top.width(); ++j) text += fmt::format(",top{}", j);
-  text += "\n";
-  for (std::size_t i = 0; i < top.rows(); ++i) {
-    text += fmt::format("{},{},{}", set.test_rows[i], original(set.test_labels[i]), original(top.row(i)[0]));
-    for (const std::int32_t c : top.row(i)) text += fmt::format(",{}", original(c));
-    text += "\n";
-  }
-  write_file(path, text);
-}
-
-void print_iteration(const IterationResult& i, const std::string& run) {
-  fmt::print("{}iteration {:>2}  {:7.3f} s  {:>10}  top-5 accuracy: {:.3f} ({:.3f} on novel)\n", run, i.iteration,
-             i.seconds, format_bytes(i.memory), i.accuracy.top5_all, i.accuracy.top5_novel);
-  std::fflush(stdout);
 }
 
 void execute(const Options& o) {
@@ -131,13 +95,7 @@ void execute(const Options& o) {
     }
 
   if (!o.predictions.empty()) write_predictions(o.predictions, part.classes, *runs.back().top);
-  Json result;
-  if (runs.size() == 1) {
-    result = run_json(runs.front());
-  } else {
-    result["runs"] = Json::array();
-    for (const RunResult& r : runs) result["runs"].push_back(run_json(r));
-  }
+  Json result = runs_json(runs);
   result["options"] = options_json(o, e);
   add_run_facts(result, context);
   write_json(o.common, result);

@@ -11,11 +11,14 @@
 namespace lowshot {
 
 /// The best `width` classes of every row, from score slices offered in any order. Ties: the lower class wins.
-/// Scores of zero count as any other score; a row whose scores are all zero (or below) has no best class at all.
+/// Scores of zero count as any other score; a row whose scores are all zero (or below) has no best class at all, unless
+/// scores may be negative, as logarithms are: then every row has one.
 class TopClasses {
  public:
+  enum class Scores { positive, any_sign };
+
   /// `width` at least 1.
-  explicit TopClasses(std::size_t rows, std::uint32_t width = 5);
+  explicit TopClasses(std::size_t rows, std::uint32_t width = 5, Scores scores = Scores::positive);
 
   /// `scores`: rows x slice, the scores of classes first_class, first_class + 1, ...; each class is offered once.
   /// Parallel over rows with `threads` OpenMP threads. A NaN never wins a place.
@@ -27,12 +30,13 @@ class TopClasses {
   std::span<const std::int32_t> row(std::size_t i) const;
   /// The scores of row(i); -infinity beside a class of -1.
   std::span<const float> row_scores(std::size_t i) const;
-  bool unreached(std::size_t i) const;  ///< no positive score
+  bool unreached(std::size_t i) const;  ///< no positive score (any sign: none but NaN)
   std::uint64_t unreached_rows() const;
 
  private:
   Matrix<std::int32_t> classes_;
   Matrix<float> scores_;
+  bool any_sign_;
   std::vector<std::int32_t> no_classes_;  ///< what row() shows of an unreached row
   std::vector<float> no_scores_;
 };

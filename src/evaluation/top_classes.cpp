@@ -63,8 +63,12 @@ void offer_row(std::int32_t* classes, float* scores, std::size_t width, std::uin
 
 }  // namespace
 
-TopClasses::TopClasses(std::size_t rows, std::uint32_t width)
-    : classes_(rows, width), scores_(rows, width), no_classes_(width, -1), no_scores_(width, nothing) {
+TopClasses::TopClasses(std::size_t rows, std::uint32_t width, Scores scores)
+    : classes_(rows, width),
+      scores_(rows, width),
+      any_sign_(scores == Scores::any_sign),
+      no_classes_(width, -1),
+      no_scores_(width, nothing) {
   assert(width > 0);
   for (std::size_t i = 0; i < classes_.size(); ++i) classes_.data()[i] = -1;
   for (std::size_t i = 0; i < scores_.size(); ++i) scores_.data()[i] = nothing;
@@ -91,7 +95,7 @@ std::span<const float> TopClasses::row_scores(std::size_t i) const {
 }
 
 bool TopClasses::unreached(std::size_t i) const {
-  return !(scores_(i, 0) > 0);
+  return any_sign_ ? classes_(i, 0) < 0 : !(scores_(i, 0) > 0);
 }
 
 std::uint64_t TopClasses::unreached_rows() const {

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "experiment/score_info.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
@@ -127,7 +128,12 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
     };
     diffuse(context, graph, nodes.labels, classes, nodes.queries.ids, options.diffusion, sink);
   }
-  if (score_file) score_file->commit();
+  if (score_file) {
+    score_file->commit();
+    ScoreInfo info = score_info(part.classes, ScoreKind::diffusion, nlabeled, seed);
+    for (std::uint32_t t = 0; t <= last; ++t) info.iterations.push_back(t);
+    write_score_info(outputs.scores, info);
+  }
   if (!outputs.label_matrix_pattern.empty()) {
     Phase phase(context, "label matrices");
     store_label_matrices(context, graph, nodes, classes, options.diffusion, outputs.label_matrix_pattern);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -118,6 +119,18 @@ TEST(TopClasses, NanNeverWinsAndInfinitiesAreScores) {
   TopClasses top(1);
   top.offer(0, scores);
   EXPECT_THAT(top.row(0), ElementsAre(7, 3, -1, -1, -1));
+}
+
+TEST(TopClasses, ScoresOfAnySignLeaveNoRowUnreached) {
+  Matrix<float> scores(3, 4);
+  const float rows[3][4] = {{-3, -1, -2, -1}, {0, 0, 0, 0}, {NAN, NAN, NAN, NAN}};
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t c = 0; c < 4; ++c) scores(i, c) = rows[i][c];
+  TopClasses top(3, 3, TopClasses::Scores::any_sign);
+  top.offer(0, scores);
+  EXPECT_THAT(top.row(0), ElementsAre(1, 3, 2));
+  EXPECT_THAT(top.row(1), ElementsAre(0, 1, 2));
+  EXPECT_EQ(top.unreached_rows(), 1u);  // the row of NaNs
 }
 
 TEST(TopClasses, NoRowsAndNoClasses) {
