@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "core/number_list.h"
 #include "io/text_table.h"
@@ -112,14 +113,15 @@ std::vector<PlanOption> options_of_diffusion() {
 }
 
 std::vector<PlanOption> options_of_logreg() {
+  const LogregOptions o;
   return {path("data", ""),
           path("label-idx", "default"),
           choice("mode", {"val", "test"}),
-          real("lr", 0.01),
-          real("wd", 0),
-          whole("batchsize", 128, 1, 1 << 20),
-          real("mom", 0),
-          whole("maxiter", 20000, 1, UINT32_MAX),
+          real("lr", o.learning_rate),
+          real("wd", o.weight_decay),
+          whole("batchsize", o.batch, 1, 65536),
+          real("mom", o.momentum),
+          whole("maxiter", o.iterations, 1, 1000000000),
           whole("nlabeled", 1, 1, UINT32_MAX),
           whole("seed", 1, 0, UINT32_MAX)};
 }
@@ -166,6 +168,21 @@ ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
   const std::string& prune = s.at("prune");
   e.diffusion.pruning = prune == "on" ? Pruning::on : prune == "off" ? Pruning::off : Pruning::automatic;
   return e;
+}
+
+LogregExperimentOptions logreg_settings(const Settings& s) {
+  LogregExperimentOptions o;
+  o.data = s.at("data");
+  if (s.at("label-idx") != "default") o.label_idx = s.at("label-idx");
+  o.class_set = s.at("mode") == "val" ? 1 : 2;
+  o.score_every = o.class_set == 1 ? 500 : 0;
+  const auto real_of = [&](const char* name) { return std::strtod(s.at(name).c_str(), nullptr); };
+  o.logreg.learning_rate = real_of("lr");
+  o.logreg.weight_decay = real_of("wd");
+  o.logreg.momentum = real_of("mom");
+  o.logreg.batch = number_of(s, "batchsize");
+  o.logreg.iterations = number_of(s, "maxiter");
+  return o;
 }
 
 }  // namespace lowshot

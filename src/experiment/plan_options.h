@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lowshot/experiment.h"
+#include "lowshot/logreg_experiment.h"
 #include "lowshot/results.h"
 
 namespace lowshot {
@@ -30,6 +31,9 @@ bool is_method(std::string_view name);
 
 /// Settings of diffusion as `prepare` and `run` take them. `work` as in ExperimentOptions.
 ExperimentOptions diffusion_settings(const Settings& settings, const std::filesystem::path& work);
+
+/// Settings of logistic regression; validation classes are scored as often as `lowshot logreg --mode val` does.
+LogregExperimentOptions logreg_settings(const Settings& settings);
 
 /// A whole number of the settings.
 std::uint32_t number_of(const Settings& settings, const char* name);

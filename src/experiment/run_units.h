@@ -26,5 +26,8 @@ struct UnitRun {
 };
 
 void run_diffusion_unit(const UnitRun& unit);
+void run_logreg_unit(const UnitRun& unit);
+/// Sums of scores that are kept; the weight is chosen on the validation classes by the mean of top5_all over the seeds.
+void run_combine_unit(const UnitRun& unit);
 
 }  // namespace lowshot

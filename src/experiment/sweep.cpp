@@ -89,7 +89,8 @@ fs::path work_of(const Sweep& sweep, const std::string& data) {
 
 void run_method(const UnitRun& run, const std::string& method) {
   if (method == "diffusion") return run_diffusion_unit(run);
-  throw Error(ErrorKind::usage, fmt::format("this version runs no {}", method));
+  if (method == "logreg") return run_logreg_unit(run);
+  run_combine_unit(run);
 }
 
 }  // namespace
@@ -153,7 +154,7 @@ std::optional<ExperimentPlan> plan_unit(const Sweep& sweep, const Unit& unit) {
   const Settings& settings = sweep.experiments[to_do.front()].settings;
   if (unit.method == "diffusion")
     return plan(diffusion_settings(settings, work_of(sweep, settings.at("data"))), most_labelled);
-  return {};
+  return plan_logreg(logreg_settings(settings), most_labelled);
 }
 
 bool run_unit(Context& context, const Sweep& sweep, const Unit& unit, const SweepEvents& events, IfBusy if_busy) {

@@ -293,3 +293,61 @@ def test_no_slurm(refused, small, tmp_path):
                           env={"PATH": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 4
     assert "cannot start sbatch: No such file or directory; --slurm; run this where Slurm's commands are" in done.stderr
+
+
+def test_logreg_and_combinations(lowshot, plan, small_data, tmp_path):
+    """Regression as `lowshot logreg` runs it; a combination as `lowshot combine` makes it of stored scores."""
+    data = small_data().root
+    path = plan(f"data: {data}\nmode: [val, test]\nseed: 1-2\nnlabeled: 2\ngroups:\n"
+                "  both: {method: combine, of: [graph, lines]}\n"
+                "  graph: {method: diffusion, nbg: [0, 200], niter: 2}\n"
+                "  lines: {method: logreg, lr: 0.1, wd: 0.01, batchsize: 8, maxiter: 600}\n")
+    for jobs in (1, 2):
+        out = tmp_path / f"out{jobs}"
+        lowshot("sweep", path, "-o", out, "--work", tmp_path / "work", "--jobs", jobs)
+        found = results(out)
+        assert len(found) == 8 + 4 + 4
+    assert found == results(tmp_path / "out1")
+
+    scores = {}
+    for mode in ("val", "test"):
+        for seed in ("1", "2"):
+            shared = ["--data", data, "--mode", mode, "--nlabeled", "2", "--seed", seed]
+            lines = tmp_path / f"lines-{mode}-{seed}.npy"
+            lowshot("logreg", *shared, "--lr", "0.1", "--wd", "0.01", "--batchsize", "8", "--maxiter", "600", "--storeL", lines,
+                    "--json", tmp_path / "one.json")
+            single = json.loads((tmp_path / "one.json").read_text())["iterations"]
+            ours = next(r for (group, _), r in found.items() if group == "lines" and r["settings"]["mode"] == mode
+                        and r["settings"]["seed"] == seed)["iterations"]
+            assert [[i[key] for key in ("iteration", *ACCURACIES)] for i in ours] == \
+                [[i[key] for key in ("iteration", *ACCURACIES)] for i in single]
+            for nbg in ("0", "200"):
+                graph = tmp_path / f"graph-{mode}-{seed}-{nbg}.npy"
+                lowshot("diffusion", *shared, "--work", tmp_path / "work", "--nbg", nbg, "--niter", "2", "--storeL", graph)
+                scores[mode, seed, nbg] = [graph, lines]
+    for nbg in ("0", "200"):
+        for seed in ("1", "2"):
+            lowshot("combine", "--val", *scores["val", "1", nbg], *scores["val", "2", nbg], "--test", *scores["test", seed, nbg],
+                    "--json", tmp_path / "both.json")
+            single = json.loads((tmp_path / "both.json").read_text())
+            ours = next(r for (group, _), r in found.items() if group == "both" and r["settings"]["nbg"] == nbg
+                        and r["settings"]["seed"] == seed)
+            assert ours["method"] == "combine" and ours["weight"] == single["weight"]
+            assert ours["settings"]["lr"] == "0.1" and ours["settings"]["of"] == "graph+lines"
+            for key in ACCURACIES:
+                assert ours["iterations"][0][key] == pytest.approx(single["combined"][key]["mean"], abs=1e-12)
+
+    # Scores that are lost are made again, with the experiment that they belong to.
+    before = results(tmp_path / "out1")
+    next((tmp_path / "out1/scores/graph").glob("diffusion-test-*.npy")).unlink()
+    next((tmp_path / "out1/results/both").glob("*.json")).unlink()
+    assert ", 2 of them in this run" in lowshot("sweep", path, "-o", tmp_path / "out1", "--work", tmp_path / "work").stdout
+    assert results(tmp_path / "out1") == before
+
+
+def test_combinations_of_what_failed(lowshot, plan, small_data, tmp_path):
+    path = plan(f"data: {small_data().root}\nmode: [val, test]\ngroups:\n  graph: {{method: diffusion, nbg: 7777}}\n"
+                "  lines: {method: logreg, maxiter: 10}\n  both: {method: combine, of: [graph, lines]}\n")
+    done = lowshot("sweep", path, "-o", tmp_path / "out", "--work", tmp_path / "work", code=1)
+    assert "2 of 5 experiments are done" in done.stdout
+    assert "failed: both  nlabeled 1  seed 1: what it combines is not done: graph" in done.stderr
