@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,12 @@ struct CommonOptions {
   std::string json;
   std::string isa = "auto";
   bool dry_run = false, quiet = false, verbose = false;
+};
+
+/// Work that a signal ended early, with a sentence on how to go on: exit code 75, as schedulers know it ("try again").
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 /// Adds --threads, --memory, --json, --isa, --dry-run, --quiet and --verbose to a command that computes.
@@ -56,6 +63,7 @@ void add_diffusion(CLI::App& app);
 void add_logreg(CLI::App& app);
 void add_combine(CLI::App& app);
 void add_label(CLI::App& app);
+void add_sweep(CLI::App& app);
 void add_model(CLI::App& app);
 void add_extract(CLI::App& app);  ///< in builds with extraction (LOWSHOT_WITH_EXTRACT)
 void add_info(CLI::App& app);

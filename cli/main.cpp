@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   lowshot::cli::add_diffusion(app);
   lowshot::cli::add_logreg(app);
   lowshot::cli::add_combine(app);
+  lowshot::cli::add_sweep(app);
 #ifdef LOWSHOT_WITH_EXTRACT
   lowshot::cli::add_model(app);
 #endif
@@ -79,6 +80,9 @@ int main(int argc, char** argv) {
   } catch (const lowshot::Error& e) {
     std::fprintf(stderr, "lowshot: %s\n", e.what());
     return exit_code(e.kind());
+  } catch (const lowshot::cli::Interrupted& e) {
+    std::fprintf(stderr, "lowshot: %s\n", e.what());
+    return 75;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "lowshot: out of memory; see what the job needs with --dry-run\n");
     return 4;

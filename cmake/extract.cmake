@@ -7,7 +7,6 @@ find_library(DNNL_LIBRARY dnnl REQUIRED)
 find_package(PNG REQUIRED)
 pkg_check_modules(LIBJPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
-find_package(yaml-cpp REQUIRED)
 
 list(TRANSFORM LOWSHOT_EXTRACT_FOLDERS REPLACE "(.+)" "src/\\1/*.cpp" OUTPUT_VARIABLE globs)
 file(GLOB_RECURSE LOWSHOT_EXTRACT_SOURCES CONFIGURE_DEPENDS ${globs})

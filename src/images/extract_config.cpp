@@ -3,173 +3,37 @@
 #include "lowshot/extract_config.h"
 
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
-#include <sstream>
 #include <string_view>
 
-#include "io/input_file.h"
 #include "io/text_table.h"
-#include "lowshot/error.h"
+#include "io/yaml_file.h"
 
 namespace lowshot {
 namespace {
 
 namespace fs = std::filesystem;
+using Reader = io::YamlFile;
 
-// The original's files have less than a kilobyte.
-constexpr std::uint64_t max_bytes = 1 << 20;
-// Theirs nest three deep.
-constexpr int max_depth = 8;
 constexpr std::uint32_t smallest_side = 32, largest_side = 2048;
 
-class Reader;
-
-/// Passes over a file before any node is made of it: YAML's own means of repeating parts of a file are refused, so its
-/// content is as large as the file.
-class Structure : public YAML::EventHandler {
- public:
-  explicit Structure(const Reader& reader) : reader_(reader) {}
-
-  void OnDocumentStart(const YAML::Mark&) override {}
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { node(mark, anchor); }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { node(mark, 1); }
-  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string&) override {
-    node(mark, anchor);
+std::array<float, 3> colours(const Reader& reader, const YAML::Node& node, const std::string& key, bool positive) {
+  std::array<float, 3> values{};
+  bool good = node.IsSequence() && node.size() == 3;
+  for (std::size_t c = 0; good && c < 3; ++c) {
+    good = node[c].IsScalar() && YAML::convert<float>::decode(node[c], values[c]) && std::isfinite(values[c]) &&
+           std::abs(values[c]) <= 1000 && (!positive || values[c] > 1e-6F);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    begin(mark, anchor);
+  if (!good) {
+    reader.fail(node.Mark(),
+                fmt::format("{} must be three {}numbers, for red, green and blue, of values from 0 to 1", key,
+                            positive ? "positive " : ""),
+                "see f100m_save_data.yaml");
   }
-  void OnSequenceEnd() override { --depth_; }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    begin(mark, anchor);
-  }
-  void OnMapEnd() override { --depth_; }
-
- private:
-  void node(const YAML::Mark& mark, YAML::anchor_t anchor) const;
-  void begin(const YAML::Mark& mark, YAML::anchor_t anchor);
-
-  const Reader& reader_;
-  int depth_ = 0;
-};
-
-/// Values of one file, with messages that name file, line and key.
-class Reader {
- public:
-  explicit Reader(const fs::path& path) : path_(path) {
-    const io::InputFile file(path);
-    if (file.size() > max_bytes) {
-      file.fail(fmt::format("expected a configuration of at most {} bytes and found {}", max_bytes, file.size()),
-                "name a YAML file like f100m_save_data.yaml");
-    }
-    std::string text(file.size(), '\0');
-    file.read_at(0, text.data(), text.size());
-    try {
-      std::istringstream stream(text);
-      YAML::Parser parser(stream);
-      Structure structure(*this);
-      if (!parser.HandleNextDocument(structure)) file.fail("expected a YAML configuration and found an empty file");
-      if (parser.HandleNextDocument(structure))
-        file.fail("expected one YAML document and found several", "remove all but one");
-      root = YAML::Load(text);
-    } catch (const YAML::Exception& error) {
-      fail(error.mark, fmt::format("the YAML is malformed: {}", error.msg), "check the indentation and the brackets");
-    }
-  }
-
-  [[noreturn]] void fail(const YAML::Mark& mark, const std::string& what, const std::string& advice = {}) const {
-    // Places count from 0; none is -1.
-    throw Error(ErrorKind::input, what,
-                mark.is_null() ? path_.string() : io::at_line(path_, static_cast<std::uint64_t>(mark.line) + 1),
-                advice);
-  }
-
-  /// Calls `on_entry` for each key of a map; it returns false for a key that it does not know.
-  void each(const YAML::Node& map, const std::string& name, std::string_view known,
-            const std::function<bool(const std::string& key, const YAML::Node& value)>& on_entry) const {
-    if (!map.IsMap())
-      fail(map.Mark(), fmt::format("{} must hold keys with values", name), fmt::format("its keys are {}", known));
-    std::vector<std::string> seen;
-    for (const auto& entry : map) {
-      if (!entry.first.IsScalar()) fail(entry.first.Mark(), fmt::format("a key of {} is no word", name));
-      const std::string& key = entry.first.Scalar();
-      if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
-        fail(entry.first.Mark(), fmt::format("the key {} of {} is there twice", io::shown(key), name), "remove one");
-      }
-      seen.push_back(key);
-      if (!on_entry(key, entry.second)) {
-        fail(entry.first.Mark(), fmt::format("the key {} of {} is not known", io::shown(key), name),
-             fmt::format("its keys are {}", known));
-      }
-    }
-  }
-
-  std::string text(const YAML::Node& node, const std::string& key) const {
-    if (!node.IsScalar() || node.Scalar().empty()) fail(node.Mark(), fmt::format("{} must be a word or a path", key));
-    if (node.Scalar().find('\0') != std::string::npos) fail(node.Mark(), fmt::format("{} holds a zero byte", key));
-    return node.Scalar();
-  }
-
-  std::uint32_t whole(const YAML::Node& node, const std::string& key, std::uint32_t least, std::uint32_t most) const {
-    std::int64_t value = 0;
-    if (!node.IsScalar() || !YAML::convert<std::int64_t>::decode(node, value) || value < least || value > most) {
-      fail(node.Mark(),
-           fmt::format("{} must be a whole number from {} to {} and is {}", key, least, most, shown(node)));
-    }
-    return static_cast<std::uint32_t>(value);
-  }
-
-  bool truth(const YAML::Node& node, const std::string& key) const {
-    bool value = false;
-    if (!node.IsScalar() || !YAML::convert<bool>::decode(node, value)) {
-      fail(node.Mark(), fmt::format("{} must be True or False and is {}", key, shown(node)));
-    }
-    return value;
-  }
-
-  std::array<float, 3> colours(const YAML::Node& node, const std::string& key, bool positive) const {
-    std::array<float, 3> values{};
-    bool good = node.IsSequence() && node.size() == 3;
-    for (std::size_t c = 0; good && c < 3; ++c) {
-      good = node[c].IsScalar() && YAML::convert<float>::decode(node[c], values[c]) && std::isfinite(values[c]) &&
-             std::abs(values[c]) <= 1000 && (!positive || values[c] > 1e-6F);
-    }
-    if (!good) {
-      fail(node.Mark(),
-           fmt::format("{} must be three {}numbers, for red, green and blue, of values from 0 to 1", key,
-                       positive ? "positive " : ""),
-           "see f100m_save_data.yaml");
-    }
-    return values;
-  }
-
-  static std::string shown(const YAML::Node& node) {
-    if (node.IsScalar()) return io::shown(node.Scalar());
-    return node.IsSequence() ? "a list" : node.IsMap() ? "a map" : "empty";
-  }
-
-  YAML::Node root;
-
- private:
-  fs::path path_;
-};
-
-void Structure::node(const YAML::Mark& mark, YAML::anchor_t anchor) const {
-  if (anchor != 0) reader_.fail(mark, "anchors (&name) and aliases (*name) are not read", "write the values out");
-}
-
-void Structure::begin(const YAML::Mark& mark, YAML::anchor_t anchor) {
-  node(mark, anchor);
-  if (++depth_ > max_depth) reader_.fail(mark, fmt::format("lists and maps are nested more than {} deep", max_depth));
+  return values;
 }
 
 // --- the sections ----------------------------------------------------------------------------------------------------
@@ -247,7 +111,7 @@ void read_transform(const Reader& reader, const YAML::Node& section, ImageTransf
       reader.fail(value.Mark(), fmt::format("{} is given twice, in transform_params and in normalize_param", key),
                   "remove one");
     there = true;
-    (mean ? transform.mean : transform.deviation) = reader.colours(value, "transform_params." + key, !mean);
+    (mean ? transform.mean : transform.deviation) = colours(reader, value, "transform_params." + key, !mean);
     return true;
   };
   reader.each(section, "transform_params", "transform_list, scale, image_size, mean, std, normalize_param",
@@ -332,13 +196,13 @@ void read_model(const Reader& reader, const YAML::Node& section, ExtractConfig& 
 }  // namespace
 
 ExtractConfig read_extract_config(const fs::path& yaml) {
-  const Reader reader(yaml);
+  const Reader reader(yaml, "configuration", "name a YAML file like f100m_save_data.yaml");
   ExtractConfig config;
   // dataset_params are understood once the type is known, wherever it stands.
-  if (reader.root.IsMap() && reader.root["dataset_type"]) {
-    config.dataset_type = dataset_type(reader, reader.root["dataset_type"]);
+  if (reader.root().IsMap() && reader.root()["dataset_type"]) {
+    config.dataset_type = dataset_type(reader, reader.root()["dataset_type"]);
   }
-  reader.each(reader.root, "the configuration",
+  reader.each(reader.root(), "the configuration",
               "dataset_type, dataset_params, transform_params, data_loader_params, model",
               [&](const std::string& key, const YAML::Node& value) {
                 if (key == "dataset_params") {

@@ -1,0 +1,188 @@
+#include "experiment/plan_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+#include "core/number_list.h"
+#include "io/text_table.h"
+#include "lowshot/error.h"
+
+namespace lowshot {
+namespace {
+
+namespace fs = std::filesystem;
+using Values = std::vector<std::string>;
+
+[[noreturn]] void refuse(const std::string& name, const std::string& text, const std::string& expected) {
+  throw Error(ErrorKind::usage, fmt::format("{} must be {} and is {}", name, expected, io::shown(text)));
+}
+
+PlanOption choice(std::string name, Values words) {
+  std::string standard = words.front();
+  return {name, standard, [=](const std::string& text) -> Values {
+            if (std::find(words.begin(), words.end(), text) == words.end())
+              refuse(name, text, fmt::format("{}", fmt::join(words, ", ")));
+            return {text};
+          }};
+}
+
+PlanOption flag(std::string name) {
+  return {name, "false", [=](const std::string& text) -> Values {
+            for (const char* word : {"true", "True", "false", "False"})
+              if (text == word) return {text[0] == 't' || text[0] == 'T' ? "true" : "false"};
+            refuse(name, text, "true or false");
+          }};
+}
+
+PlanOption whole(std::string name, std::uint64_t standard, std::uint32_t least, std::uint32_t most) {
+  return {name, std::to_string(standard), [=](const std::string& text) {
+            Values values;
+            for (const std::uint32_t v : parse_number_list(text, name)) {
+              if (v < least || v > most) refuse(name, text, fmt::format("from {} to {}", least, most));
+              values.push_back(std::to_string(v));
+            }
+            return values;
+          }};
+}
+
+PlanOption real(std::string name, double standard) {
+  return {name, fmt::format("{}", standard), [=](const std::string& text) -> Values {
+            double value = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value) || value < 0)
+              refuse(name, text, "a number of at least 0");
+            return {fmt::format("{}", value == 0 ? 0.0 : value)};  // -0 is 0
+          }};
+}
+
+std::string tidy_path(const std::string& text) {
+  std::string path = fs::path(text).lexically_normal().string();
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+PlanOption path(std::string name, std::string standard) {
+  return {name, standard, [=](const std::string& text) -> Values {
+            if (text.empty()) refuse(name, text, "a path");
+            return {text == standard ? text : tidy_path(text)};
+          }};
+}
+
+PlanOption files(std::string name) {
+  return {name, "default", [=](const std::string& text) -> Values {
+            if (text == "default") return {text};
+            std::string all;
+            for (std::size_t begin = 0; begin <= text.size();) {
+              const std::size_t comma = std::min(text.find(',', begin), text.size());
+              if (comma == begin) refuse(name, text, "files with commas between them");
+              if (!all.empty()) all += ',';
+              all += tidy_path(text.substr(begin, comma - begin));
+              begin = comma + 1;
+            }
+            return {all};
+          }};
+}
+
+PlanOption pca() {
+  return {"pca", "default", [](const std::string& text) -> Values {
+            if (text.find_first_not_of("0123456789") != std::string::npos)
+              return {text == "default" || text == "none" ? text : tidy_path(text)};
+            return whole("pca", 1, 1, UINT32_MAX).values(text);
+          }};
+}
+
+std::vector<PlanOption> options_of_diffusion() {
+  const ExperimentOptions e;
+  return {path("data", ""),
+          path("label-idx", "default"),
+          choice("mode", {"val", "test"}),
+          whole("nbg", e.background_rows, 0, UINT32_MAX),
+          files("background"),
+          flag("in-domain"),
+          whole("k", e.k, 1, 1024),
+          pca(),
+          whole("niter", e.diffusion.iterations, 0, 65000),
+          whole("lslice", e.diffusion.slice, 0, UINT32_MAX),
+          choice("prune", {"auto", "on", "off"}),
+          whole("nlabeled", 1, 0, UINT32_MAX),
+          whole("seed", 1, 0, UINT32_MAX)};
+}
+
+std::vector<PlanOption> options_of_logreg() {
+  const LogregOptions o;
+  return {path("data", ""),
+          path("label-idx", "default"),
+          choice("mode", {"val", "test"}),
+          real("lr", o.learning_rate),
+          real("wd", o.weight_decay),
+          whole("batchsize", o.batch, 1, 65536),
+          real("mom", o.momentum),
+          whole("maxiter", o.iterations, 1, 1000000000),
+          whole("nlabeled", 1, 1, UINT32_MAX),
+          whole("seed", 1, 0, UINT32_MAX)};
+}
+
+}  // namespace
+
+const std::vector<PlanOption>& plan_options(std::string_view method) {
+  static const std::vector<PlanOption> diffusion = options_of_diffusion(), logreg = options_of_logreg(), none;
+  return method == "diffusion" ? diffusion : method == "logreg" ? logreg : none;
+}
+
+bool is_method(std::string_view name) {
+  return std::find(std::begin(methods), std::end(methods), name) != std::end(methods);
+}
+
+std::uint32_t number_of(const Settings& settings, const char* name) {
+  return parse_number_list(settings.at(name), name).front();
+}
+
+ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
+  ExperimentOptions e;
+  e.data = s.at("data");
+  e.work = work;
+  if (s.at("label-idx") != "default") e.label_idx = s.at("label-idx");
+  e.class_set = s.at("mode") == "val" ? 1 : 2;
+  e.background_rows = number_of(s, "nbg");
+  const std::string& background = s.at("background");
+  for (std::size_t begin = 0; background != "default" && begin <= background.size();) {
+    const std::size_t comma = std::min(background.find(',', begin), background.size());
+    e.background.emplace_back(background.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  e.in_domain = s.at("in-domain") == "true";
+  e.k = number_of(s, "k");
+  const std::string& pca = s.at("pca");
+  if (pca == "none")
+    e.pca.kind = PcaChoice::Kind::none;
+  else if (pca.find_first_not_of("0123456789") == std::string::npos)
+    e.pca = {.kind = PcaChoice::Kind::dim, .dim = number_of(s, "pca")};
+  else if (pca != "default")
+    e.pca = {.kind = PcaChoice::Kind::file, .file = pca};
+  e.diffusion.iterations = number_of(s, "niter");
+  e.diffusion.slice = number_of(s, "lslice");
+  const std::string& prune = s.at("prune");
+  e.diffusion.pruning = prune == "on" ? Pruning::on : prune == "off" ? Pruning::off : Pruning::automatic;
+  return e;
+}
+
+LogregExperimentOptions logreg_settings(const Settings& s) {
+  LogregExperimentOptions o;
+  o.data = s.at("data");
+  if (s.at("label-idx") != "default") o.label_idx = s.at("label-idx");
+  o.class_set = s.at("mode") == "val" ? 1 : 2;
+  o.score_every = o.class_set == 1 ? 500 : 0;
+  const auto real_of = [&](const char* name) { return std::strtod(s.at(name).c_str(), nullptr); };
+  o.logreg.learning_rate = real_of("lr");
+  o.logreg.weight_decay = real_of("wd");
+  o.logreg.momentum = real_of("mom");
+  o.logreg.batch = number_of(s, "batchsize");
+  o.logreg.iterations = number_of(s, "maxiter");
+  return o;
+}
+
+}  // namespace lowshot
