@@ -37,6 +37,8 @@ int run(int argc, char** argv) {
   lowshot::cli::add_pca(app);
   lowshot::cli::add_knn(app);
   lowshot::cli::add_diffusion(app);
+  lowshot::cli::add_select(app);
+  lowshot::cli::add_report(app);
 #ifdef LOWSHOT_WITH_EXTRACT
   lowshot::cli::add_model(app);
 #endif
