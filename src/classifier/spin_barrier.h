@@ -21,7 +21,7 @@ class SpinBarrier {
     arrived_.fetch_add(1, std::memory_order_acq_rel);
     // A short spin meets a thread that runs; with fewer cores than threads the other one needs this core.
     for (std::uint32_t spins = 0; arrived_.load(std::memory_order_acquire) < all; ++spins)
-      spins < 20000 ? _mm_pause() : std::this_thread::yield();
+      spins < 2000 ? _mm_pause() : std::this_thread::yield();
   }
 
  private:
