@@ -1,9 +1,9 @@
 // What bench/logreg times of ours: iterations of the regression, and the two dense products alone.
 //
-//   lowshot_bench_logreg step     X.npy CLASSES BATCH WD OUT     one step: OUT.before.npy, OUT.after.npy, OUT.draws.npy
-//   lowshot_bench_logreg train    X.npy CLASSES BATCH WD N       seconds of N iterations
-//   lowshot_bench_logreg products X.npy CLASSES BATCH WD N       seconds of N pairs of products by the training's
-//   kernels lowshot_bench_logreg eigen    X.npy CLASSES BATCH WD N       the same by Eigen, on all cores
+//   lowshot_bench_logreg step X.npy CLASSES BATCH WD OUT
+//       one step: writes OUT.before.npy, OUT.after.npy, OUT.draws.npy
+//   lowshot_bench_logreg train|products|eigen X.npy CLASSES BATCH WD N
+//       seconds of N iterations; of N pairs of products by the training's kernels; the same by Eigen, on all cores
 //
 // Row i of X is of class i modulo CLASSES. Prints seconds of wall time and of processor time.
 #include <fmt/format.h>
