@@ -58,6 +58,8 @@ void add_combine(CLI::App& app);
 void add_label(CLI::App& app);
 void add_model(CLI::App& app);
 void add_extract(CLI::App& app);  ///< in builds with extraction (LOWSHOT_WITH_EXTRACT)
+void add_select(CLI::App& app);
+void add_report(CLI::App& app);
 void add_info(CLI::App& app);
 
 }  // namespace lowshot::cli

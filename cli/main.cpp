@@ -39,6 +39,8 @@ int run(int argc, char** argv) {
   lowshot::cli::add_diffusion(app);
   lowshot::cli::add_logreg(app);
   lowshot::cli::add_combine(app);
+  lowshot::cli::add_select(app);
+  lowshot::cli::add_report(app);
 #ifdef LOWSHOT_WITH_EXTRACT
   lowshot::cli::add_model(app);
 #endif

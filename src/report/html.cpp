@@ -16,6 +16,12 @@ constexpr std::string_view style = R"(
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e9ee; --paper: #14171b; --quiet: #9aa4b1; --line: #353b44; --bar: #6aa6e8; --second: #e8966a; }
 }
+:root { --s0: #2f6db3; --s1: #b3542f; --s2: #1d7f5b; --s3: #8b3fa8; --s4: #8a6100; --s5: #c2185b; --s6: #00768a; --s7: #55606e; }
+@media (prefers-color-scheme: dark) {
+  :root { --s0: #6aa6e8; --s1: #e8966a; --s2: #5fc79b; --s3: #c993e6; --s4: #e0b84c; --s5: #f27ba6; --s6: #4fc3d9; --s7: #b4bdc9; }
+}
+.series { fill: none; stroke-width: 1.8; } .error { stroke-width: 1.2; } .dot { stroke: none; } .wide { overflow-x: auto; }
+.inside { color: var(--s2); } .outside { color: var(--s5); font-weight: 600; } .plots { display: flex; flex-wrap: wrap; gap: .5rem; }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
 p, td, th { color: var(--ink); } .quiet { color: var(--quiet); }
@@ -27,6 +33,18 @@ svg { max-width: 100%; height: auto; } svg text { fill: var(--quiet); font: 12px
 .rows { display: flex; flex-wrap: wrap; gap: .6rem; } figure { margin: 0; width: 8.5rem; font-size: 12px; overflow-wrap: anywhere; }
 figure img { width: 100%; height: 6.5rem; object-fit: contain; background: var(--line); } figcaption { color: var(--quiet); }
 )";
+
+// Eight looks of series: colour (at least 4.5 to 1 against the page in both schemes) and dashes.
+std::string series_style() {
+  static constexpr const char* dashes[] = {"none", "7 3", "2 3", "9 3 2 3", "none", "7 3", "2 3", "9 3 2 3"};
+  std::string text;
+  for (int i = 0; i < 8; ++i)
+    text += fmt::format(
+        ".s{0}.series {{ stroke: var(--s{0}); stroke-dasharray: {1}; }} .s{0}.error {{ stroke: var(--s{0}); }} "
+        ".s{0}.dot {{ fill: var(--s{0}); }}\n",
+        i, dashes[i]);
+  return text;
+}
 
 std::string svg(double width, double height, const std::string& body) {
   return fmt::format("<svg viewBox=\"0 0 {0:g} {1:g}\" width=\"{0:g}\" height=\"{1:g}\" role=\"img\">{2}</svg>\n",
@@ -82,8 +100,8 @@ std::string page(const std::string& title, const std::string& body) {
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\">"
-      "<title>{0}</title><style>{1}</style></head>\n<body><h1>{0}</h1>\n{2}</body></html>\n",
-      escape(title), style, body);
+      "<title>{0}</title><style>{1}{3}</style></head>\n<body><h1>{0}</h1>\n{2}</body></html>\n",
+      escape(title), style, body, series_style());
 }
 
 std::string bar_chart(const std::vector<std::pair<std::string, double>>& bars) {
