@@ -40,6 +40,7 @@ Column column_of(const ExperimentResult& result) {
   std::from_chars(rows.data(), rows.data() + rows.size(), column.background_rows);  // 0 where there is none
   column.in_domain = setting(result, "in-domain") == "true";
   column.background = setting(result, "background");
+  if (column.background == "default") column.background.clear();  // the data directory's
   return column;
 }
 

@@ -47,7 +47,8 @@ void add(Cell& cell, const ExperimentResult& result, Criterion criterion) {
   auto runs = std::find_if(cell.runs.begin(), cell.runs.end(), [&](const Runs& r) { return r.settings == settings; });
   if (runs == cell.runs.end()) runs = cell.runs.insert(runs, Runs{std::move(settings), {}});
   for (const ScoredIteration& i : result.iterations)
-    runs->values[i.iteration].emplace(result.seed, value_of(i.accuracy, criterion));
+    if (i.iteration != 0 || result.method == "diffusion")  // weights that were not trained are no choice
+      runs->values[i.iteration].emplace(result.seed, value_of(i.accuracy, criterion));
   cell.seeds.insert(result.seed);
   for (const char* key : {"nbg", "in-domain", "background"})
     if (const std::string value = setting(result, key); !value.empty()) cell.fixed[key] = value;

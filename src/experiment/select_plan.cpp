@@ -21,9 +21,9 @@ std::string scalar(const std::string& text) {
   return plain ? text : nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Empty values and flags that are off are what a group has without them.
-bool is_said(const std::string& value) {
-  return !value.empty() && value != "false";
+// Empty values, flags that are off and defaults are what a group has without them; the data stand at the top.
+bool is_said(const std::string& key, const std::string& value) {
+  return key != "data" && !value.empty() && value != "false" && value != "default";
 }
 
 struct Group {
@@ -67,12 +67,12 @@ std::string group_text(const Group& group, bool also_val) {
                                  also_val ? "[val, test]" : "test", list_of(seeds));
   for (const auto& settings : {group.first->fixed, shared})
     for (const auto& [key, value] : settings)
-      if (is_said(value)) text += fmt::format("    {}: {}\n", scalar(key), scalar(value));
+      if (is_said(key, value)) text += fmt::format("    {}: {}\n", scalar(key), scalar(value));
   text += "    cases:\n";
   for (const Choice* c : group.choices) {
     text += fmt::format("      - {{nlabeled: {}", c->nlabeled);
     for (const auto& [key, value] : c->chosen.settings)
-      if (is_said(value) && shared.count(key) == 0) text += fmt::format(", {}: {}", scalar(key), scalar(value));
+      if (is_said(key, value) && shared.count(key) == 0) text += fmt::format(", {}: {}", scalar(key), scalar(value));
     text += fmt::format(", {}: {}}}\n", c->method == "logreg" ? "maxiter" : "niter", c->chosen.iteration);
   }
   return text;
@@ -86,7 +86,11 @@ std::string plan_of(const Selection& selection, const std::string& plan_name) {
     return std::any_of(groups.begin(), groups.end(), [&](const Group& g) { return g.first->method == method; });
   };
   const bool combined = has("logreg") && has("diffusion");
-  std::string text = fmt::format("name: {}\ngroups:\n", scalar(plan_name));
+  std::string text = fmt::format("name: {}\n", scalar(plan_name));
+  if (const auto data = groups.front().first->chosen.settings.find("data");
+      data != groups.front().first->chosen.settings.end() && !data->second.empty())
+    text += fmt::format("data: {}\n", scalar(data->second));
+  text += "groups:\n";
   for (const Group& group : groups) text += group_text(group, combined);
   if (!combined) return text;
   const Group& logreg =

@@ -159,13 +159,14 @@ TEST(Select, PlanOfTheTestRuns) {
   }
   results.push_back(run_of("diffusion", "val", 1, 7, diffusion("0"), {{.1, 0}, {.3, 0}, {.2, 0}}));
   results.back().settings["pca"] = "my pca: \"x\".vt";
+  for (auto& r : results) r.settings["data"] = "/data/in", r.settings["label-idx"] = "default";
   EXPECT_EQ(plan_of(select(results, Criterion::top5_all), "imagenet-test"), R"(name: imagenet-test
+data: "/data/in"
 groups:
   diffusion-none:
     method: diffusion
     mode: [val, test]
     seed: [7]
-    in-domain: false
     nbg: 0
     k: 30
     pca: "my pca: \"x\".vt"
@@ -175,7 +176,6 @@ groups:
     method: diffusion
     mode: [val, test]
     seed: [1, 2]
-    in-domain: false
     nbg: 1000000
     k: 30
     cases:
