@@ -22,13 +22,23 @@ const std::map<std::string, Criterion> criteria = {{"top5_all", Criterion::top5_
                                                    {"mean", Criterion::mean},
                                                    {"top1_all", Criterion::top1_all}};
 
-// Settings by which the candidates of a choice differ are worth a line; what all have in common is not.
-std::string settings_of(const Candidate& c) {
+bool is_always_named(const std::string& key) {
+  return key == "lr" || key == "wd" || key == "batchsize" || key == "mom";
+}
+
+// The settings that are the method's own to choose, and others where the chosen and the next candidate differ in them.
+std::string settings_of(const Candidate& c, const Choice& choice) {
   std::string text;
-  for (const char* key : {"lr", "wd", "batchsize", "mom", "k"})
-    if (const auto found = c.settings.find(key); found != c.settings.end() && (std::string(key) != "k" || text.empty()))
-      text += fmt::format("{} {}, ", key, found->second);
-  return fmt::format("{}{} iterations", text, c.iteration);
+  for (const auto& [key, value] : c.settings) {
+    const auto differs = [&, k = key](const Candidate& other) {
+      const auto found = other.settings.find(k);
+      const auto chosen = choice.chosen.settings.find(k);
+      return found != other.settings.end() && chosen != choice.chosen.settings.end() && found->second != chosen->second;
+    };
+    if (is_always_named(key) || differs(c) || (choice.runner_up && differs(*choice.runner_up)))
+      text += fmt::format("{} {}, ", key, value);
+  }
+  return fmt::format("{}{} iteration{}", text, c.iteration, c.iteration == 1 ? "" : "s");
 }
 
 std::string value_of(const Candidate& c) {
@@ -38,10 +48,10 @@ std::string value_of(const Candidate& c) {
 
 std::string beside(const Choice& c) {
   std::string text;
-  if (c.runner_up) text = fmt::format("next: {} ({:.2f})", settings_of(*c.runner_up), 100 * c.runner_up->mean);
+  if (c.runner_up) text = fmt::format("next: {} ({:.2f})", settings_of(*c.runner_up, c), 100 * c.runner_up->mean);
   if (c.simpler)
-    text += fmt::format("{}within one standard error: {} ({:.2f})", text.empty() ? "" : "; ", settings_of(*c.simpler),
-                        100 * c.simpler->mean);
+    text += fmt::format("{}within one standard error: {} ({:.2f})", text.empty() ? "" : "; ",
+                        settings_of(*c.simpler, c), 100 * c.simpler->mean);
   return text;
 }
 
@@ -50,7 +60,7 @@ void print_table(const Selection& selection, const std::string& criterion) {
   std::vector<std::vector<std::string>> rows = {{"method", "background", "nl", "chosen", "mean", "seeds", ""}};
   for (const Choice& c : selection.choices)
     rows.push_back({c.method, c.background.empty() ? "-" : c.background, std::to_string(c.nlabeled),
-                    settings_of(c.chosen), value_of(c.chosen), std::to_string(c.chosen.seeds.size()), beside(c)});
+                    settings_of(c.chosen, c), value_of(c.chosen), std::to_string(c.chosen.seeds.size()), beside(c)});
   std::vector<std::size_t> widths(rows[0].size(), 0);
   for (const auto& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
