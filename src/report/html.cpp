@@ -20,7 +20,7 @@ constexpr std::string_view style = R"(
 @media (prefers-color-scheme: dark) {
   :root { --s0: #6aa6e8; --s1: #e8966a; --s2: #5fc79b; --s3: #c993e6; --s4: #e0b84c; --s5: #f27ba6; --s6: #4fc3d9; --s7: #b4bdc9; }
 }
-.series { fill: none; stroke-width: 1.8; } .error { stroke-width: 1.2; } .dot { stroke: none; } .wide { overflow-x: auto; }
+.series { fill: none; stroke-width: 1.8; } .error { stroke-width: 1.2; } .dot { stroke: none; } .wide { overflow-x: auto; } .wide td { white-space: nowrap; }
 .inside { color: var(--s2); } .outside { color: var(--s5); font-weight: 600; } .plots { display: flex; flex-wrap: wrap; gap: .5rem; }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }

@@ -40,8 +40,13 @@ std::span<const PaperRow> paper_rows() {
   return rows;
 }
 
+double Comparison::difference() const {
+  const double d = ours - theirs;
+  return std::abs(d) < .005 ? 0 : d;  // both are shown with two decimals
+}
+
 bool Comparison::inside() const {
-  return std::abs(difference()) <= paper_tolerance + std;
+  return std::abs(ours - theirs) <= paper_tolerance + std;
 }
 
 std::vector<Comparison> compare_with_paper(const ResultTable& table) {

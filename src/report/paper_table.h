@@ -32,8 +32,8 @@ struct Comparison {
   bool novel = false;
   double ours = 0, std = 0, theirs = 0;
 
-  double difference() const { return ours - theirs; }
-  bool inside() const;  ///< |difference| <= paper_tolerance + std
+  double difference() const;  ///< ours - theirs; never -0.00
+  bool inside() const;        ///< |difference| <= paper_tolerance + std
 };
 
 /// Every cell of the table (of test runs) that the paper has, too.

@@ -132,7 +132,7 @@ std::string line_plot(const std::string& title, const std::vector<Series>& serie
   }
   const double span = x.values().high - x.values().low;
   for (const auto& [value, text] :
-       x_axis.ticks.empty() ? round_ticks(x.values(), round_step(std::max(span, 1.0), 6)) : x_axis.ticks)
+       x_axis.ticks.empty() ? round_ticks(x.values(), std::max(1.0, round_step(span, 6))) : x_axis.ticks)
     body += fmt::format("<text x=\"{:.1f}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>", x(value), top + height + 18,
                         escape(text));
   body += fmt::format("<text x=\"{:g}\" y=\"{:g}\" text-anchor=\"middle\">{}</text>", left + width / 2,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "lowshot/memory.h"
 #include "report/html.h"
@@ -72,7 +73,17 @@ std::string pair_of_plots(const std::string& title, const std::array<std::vector
   return all.empty() ? "" : all + html::line_plot(title + "novel classes", series[1], x, "top-5 accuracy, %");
 }
 
-std::string against_iteration(const ResultTable& table) {
+using Looks = std::map<Column, std::size_t>;
+
+// A column looks the same in all plots of the page, also where other tables have other columns before it.
+Looks looks_of(const std::vector<ResultTable>& tables) {
+  Looks looks;
+  for (const ResultTable& table : tables)
+    for (const Column& column : table.columns) looks.emplace(column, looks.size());
+  return looks;
+}
+
+std::string against_iteration(const ResultTable& table, const Looks& looks) {
   std::string text;
   for (const int rank : {0, 1})
     for (std::size_t i = 0; i < table.nlabeled.size(); ++i) {
@@ -81,7 +92,7 @@ std::string against_iteration(const ResultTable& table) {
         const auto& curve = table.curves[i][c];
         if (table.columns[c].rank != rank || curve.size() < 2) continue;
         for (const bool novel : {false, true}) {
-          Series line{name(table.columns[c]), {}, c};
+          Series line{name(table.columns[c]), {}, looks.at(table.columns[c])};
           for (const CurvePoint& p : curve)
             line.points.push_back({static_cast<double>(p.iteration), novel ? p.novel : p.all, 0});
           series[novel ? 1 : 0].push_back(std::move(line));
@@ -93,12 +104,12 @@ std::string against_iteration(const ResultTable& table) {
   return text;
 }
 
-std::string against_labels(const ResultTable& table) {
+std::string against_labels(const ResultTable& table, const Looks& looks) {
   if (table.nlabeled.size() < 2) return {};
   std::array<std::vector<Series>, 2> series;
   for (std::size_t c = 0; c < std::min(table.columns.size(), most_plotted_columns); ++c)
     for (const bool novel : {false, true}) {
-      Series line{name(table.columns[c]), {}, c};
+      Series line{name(table.columns[c]), {}, looks.at(table.columns[c])};
       for (std::size_t i = 0; i < table.nlabeled.size(); ++i)
         if (const auto& cell = table.cells[i][c]) {
           const MeanStd& v = novel ? cell->novel : cell->all;
@@ -170,6 +181,7 @@ std::string plots(const std::string& heading, const std::string& content) {
 
 std::string result_page(const ResultPage& page) {
   const ResultTable& table = page.tables.front();
+  const Looks looks = looks_of(page.tables);
   std::string body = fmt::format(
       "<p>Top-5 accuracy in percent on the {}{}, mean &plusmn; population standard deviation over seeds {}; {}. "
       "A cell names its seeds, iteration and settings when the pointer rests on it.</p>\n",
@@ -183,10 +195,10 @@ std::string result_page(const ResultPage& page) {
     body += "</ul>\n";
   }
   if (!page.comparisons.empty()) body += "<h2>Beside the paper</h2>\n" + comparison_html(page.comparisons);
-  body += plots("Accuracy against the number of labels", against_labels(table));
+  body += plots("Accuracy against the number of labels", against_labels(table, looks));
   body += plots("Accuracy against the size of the background", against_background(table));
   for (const ResultTable& t : page.tables)
-    body += plots("Accuracy against the iteration, " + mode_name(t), against_iteration(t));
+    body += plots("Accuracy against the iteration, " + mode_name(t), against_iteration(t, looks));
   body += "<h2>Time and memory</h2>\n" + cost_html(table);
   return html::page(page.title, body);
 }
