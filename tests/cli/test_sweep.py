@@ -282,7 +282,7 @@ def test_quick_plan(lowshot, bundled_data, tmp_path):
     assert len(results(tmp_path / "out")) == 12
 
 
-@pytest.mark.parametrize("name, count", [("cifar", 750), ("paper", 800), ("paper-table3", 425)])
+@pytest.mark.parametrize("name, count", [("cifar", 275), ("demo", 275), ("paper", 800), ("paper-table3", 425)])
 def test_plans_can_be_read(lowshot, bundled_data, tmp_path, name, count):
     plan = bundled_data.parent.parent / f"plans/{name}.yaml"
     listed = lowshot("sweep", plan, "-o", tmp_path / "out", "--data", bundled_data, "--list").stdout
