@@ -136,7 +136,7 @@ void print_plan(const Options& o, const MemoryPlan& memory) {
       o.weight ? fmt::format("the weight is {}", *o.weight)
                : fmt::format("a weight is chosen by {} over {} pair(s) of --val", o.metric, o.validation.size() / 2));
   text.steps.push_back(fmt::format("{} pair(s) are combined with it", o.test.size() / 2));
-  for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+  text.memory = memory.items;
   print_plan(text, o.common);
 }
 

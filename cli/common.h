@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lowshot/context.h"
+#include "lowshot/memory.h"
 
 namespace lowshot::cli {
 
@@ -52,7 +53,7 @@ void write_json(const CommonOptions& options, const Json& result);
 /// Prints a plan for --dry-run: steps, memory item by item, the total, what is free.
 struct PlanText {
   std::vector<std::string> steps;
-  std::vector<std::pair<std::string, std::uint64_t>> memory;
+  std::vector<MemoryPlan::Item> memory;
 };
 void print_plan(const PlanText& plan, const CommonOptions& options);
 

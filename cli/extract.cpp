@@ -202,7 +202,7 @@ void execute(const Options& o) {
          fmt::format("to {}, {}", o.out,
                      format_bytes(images->size() * network->dim() * (o.half ? sizeof(Half) : sizeof(float))))},
         {}};
-    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = memory.items;
     return print_plan(text, o.common);
   }
   memory.require(context.memory_limit, "use fewer --threads or a smaller --batch, or raise --memory");

@@ -119,7 +119,7 @@ void build_of_files(const BuildOptions& o) {
                    fmt::format("their exact {}-nearest-neighbour graph is built ({})", k, o.metric.name),
                    fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8))},
                   {}};
-    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = memory.items;
     return print_plan(text, o.common);
   }
   require_writable(files.ids);
@@ -155,7 +155,7 @@ void build_of_directory(const BuildOptions& o) {
   if (o.common.dry_run) {
     const ExperimentPlan plan = plan_background_graph(options);
     PlanText text{plan.steps, {}};
-    for (const auto& item : plan.memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = plan.memory.items;
     return print_plan(text, o.common);
   }
   Context context = make_context(o.common);
@@ -269,7 +269,7 @@ void check(const CheckOptions& o) {
     PlanText text{{fmt::format("{} rows of {} are read and compared with {}", source->rows(), source->name(),
                                files.ids.string())},
                   {}};
-    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = memory.items;
     return print_plan(text, o.common);
   }
   Context context = make_context(o.common);
@@ -347,7 +347,7 @@ void info(const InfoOptions& o) {
   memory.add("program and buffers", std::uint64_t{64} << 20);
   if (o.common.dry_run) {
     PlanText text{{fmt::format("{} x {} neighbours are read from {}", rows, k, names_of(files))}, {}};
-    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = memory.items;
     return print_plan(text, o.common);
   }
   Context context = make_context(o.common);

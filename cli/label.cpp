@@ -190,7 +190,7 @@ void execute(const Options& given) {
                   fmt::format("the exact {}-nearest-neighbour graph is built, or taken from {}", stored_k(o.label.k),
                               keep_options(o).work.string()),
                   fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
-    for (const auto& item : memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = memory.items;
     const double seconds = estimate_build_seconds(context, job.collection, keep_options(o));
     text.steps.push_back(fmt::format(
         "building the graph takes about {} on this machine (if none is kept){}", format_duration(seconds),

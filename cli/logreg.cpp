@@ -58,7 +58,7 @@ void execute(const Options& o) {
   if (o.common.dry_run) {
     const ExperimentPlan p = plan_logreg(e, most_labelled);
     PlanText text{p.steps, {}};
-    for (const auto& item : p.memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = p.memory.items;
     return print_plan(text, o.common);
   }
 

@@ -203,7 +203,7 @@ void print_dry_run(const Sweep& sweep, const std::vector<std::size_t>& units, co
     if (plan->memory.total() <= most) continue;
     most = plan->memory.total();
     text.memory.clear();
-    for (const auto& item : plan->memory.items) text.memory.emplace_back(item.name, item.bytes);
+    text.memory = plan->memory.items;
   }
   if (text.steps.empty()) text.steps.push_back("nothing: every experiment is done");
   print_plan(text, o.common);

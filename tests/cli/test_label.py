@@ -6,14 +6,14 @@ import os
 import re
 import shlex
 import shutil
-import struct
 import subprocess
-import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+
+from browser import check_drawn
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = 20          # of the bundled training rows, 200 rows each: small enough to run in a second
@@ -273,17 +273,6 @@ def test_documentation_is_run(lowshot, tmp_path):
         assert ("(built)" if i == 0 else "(kept)") in done.stderr
 
 
-def first_pixel(png):
-    """Red, green, blue of the upper left pixel: its bytes are stored as they are whatever the row's filter."""
-    data, at = b"", 8
-    while at < len(png):
-        length, kind = struct.unpack(">I4s", png[at:at + 8])
-        if kind == b"IDAT":
-            data += png[at + 8:at + 8 + length]
-        at += 12 + length
-    return tuple(zlib.decompress(data)[1:4])
-
-
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_in_a_browser(lowshot, full_data, tmp_path, scheme):
@@ -296,11 +285,4 @@ def test_page_in_a_browser(lowshot, full_data, tmp_path, scheme):
     lowshot("label", tmp_path / "x.npy", "--ids", tmp_path / "ids.txt", "--labels", tmp_path / "labels.csv", "-o", tmp_path / "out.csv",
             "--report", tmp_path / "out.html", "--images", images)
     assert (tmp_path / "out.html").read_text().count("data:image/png") > 100
-    flags = ["--blink-settings=preferredColorScheme=" + ("0" if scheme == "dark" else "1")]
-    subprocess.run(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", *flags,
-                    f"--screenshot={tmp_path / 'page.png'}", "--window-size=1100,1600", f"file://{tmp_path / 'out.html'}"],
-                   check=True, capture_output=True, timeout=120)
-    png = (tmp_path / "page.png").read_bytes()
-    assert len(png) > 20000
-    corner = first_pixel(png)
-    assert max(corner) < 64 if scheme == "dark" else min(corner) > 200, corner
+    check_drawn(tmp_path / "out.html", scheme, "1100,1600", 20000)
