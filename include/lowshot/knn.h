@@ -7,6 +7,7 @@
 // blocks serves the rows of both.
 
 #include <cstdint>
+#include <vector>
 
 #include "lowshot/context.h"
 #include "lowshot/descriptors.h"
@@ -19,9 +20,33 @@ enum class Metric {
   l2,             ///< similarity is minus the squared Euclidean distance
 };
 
+enum class KnnMethod {
+  automatic,  ///< exact below the size at which the join is quicker, else join
+  exact,
+  join,  ///< approximate, to a recall that is measured
+};
+
+/// For experts; every 0 is chosen by the program.
+struct JoinEffort {
+  std::uint32_t probes = 0;     ///< lists a row is compared with; given, it is kept to, whatever the recall
+  std::uint32_t list_rows = 0;  ///< rows a list on average
+  std::uint32_t sample = 0;     ///< rows that recall is measured on
+};
+
 struct KnnOptions {
   std::uint32_t k = 30;  ///< 1 .. 1024. More neighbours join more classes; the paper's 30 is right for most sets
   Metric metric = Metric::inner_product;
+  KnnMethod method = KnnMethod::automatic;
+  double recall = 0.95;  ///< what `join` goes on for, above 0, below 1; time doubles from .95 to .99
+  JoinEffort effort = {};
+};
+
+/// What a call did, for the log and for what comes after it.
+struct KnnReport {
+  KnnMethod method = KnnMethod::exact;  ///< exact or join
+  double recall = 1;                    ///< measured on a sample as check_knn does; 1 for exact
+  std::uint32_t lists = 0, probes = 0;  ///< of join
+  std::vector<NodeId> order;            ///< build_knn by join: the rows in cluster order (lowshot/node_order.h)
 };
 
 /// Host memory in bytes that build_knn allocates beside its input and including its result.

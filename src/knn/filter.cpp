@@ -123,11 +123,14 @@ FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSp
   // What float32 arithmetic can put between a score and this bound, in units of half a last place (2^-24) of reach^2.
   // The score: dim / 32 sums in a lane, a tail of up to 31, the factors of half rows. The bound: rows shifted by the
   // centre (|c| <= 2 |x|), codes, scales and biases, each rounded; these come to at most 105 for a pair, of which each
-  // row carries half. Products that are subnormal lose half of the smallest float each instead.
+  // row carries half. Products that are subnormal lose half of the smallest float each instead; the product of two
+  // scales does, too, before it is multiplied by at most levels^2 a dimension.
   const double reach = metric == Metric::l2 ? 2.0 * norm : space.largest_raw_norm;
   const double smallest = std::numeric_limits<float>::denorm_min();
   const double roundings = static_cast<double>(dim) / 8 + 64;
-  const double rounding = roundings * (6e-8 * reach * reach + smallest) + static_cast<double>(dim) * smallest;
+  const double levels = backend.levels;
+  const double rounding =
+      roundings * (6e-8 * reach * reach + smallest) + static_cast<double>(dim) * (1 + levels * levels) * smallest;
 
 #pragma omp parallel num_threads(threads)
   {

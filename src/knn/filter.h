@@ -5,7 +5,7 @@
 // and an integer vector q_i with c_i = s_i q_i + r_i, |r_i| known. With alpha = 1 (inner product) or 2 (l2):
 //   sim_ij = alpha c_i.c_j + b_i + b_j,   b_i = c_i.mu + |mu|^2 / 2   (inner product)   or   -|c_i|^2   (l2)
 //   |c_i.c_j - s_i s_j q_i.q_j| <= |r_i| N + N |r_j|   with N >= |c|, |s q| of every row     (Cauchy-Schwarz)
-// so   sim_ij <= scale_i (scale_j q_i.q_j) + bound_i + bound_j,   bound_i = b_i + alpha N |r_i| + rounding.
+// so   sim_ij <= (scale_i scale_j) q_i.q_j + bound_i + bound_j,   bound_i = b_i + alpha N |r_i| + rounding.
 // A pair that cannot beat the threshold of either of its rows is dropped without touching its floats.
 
 #include <cstdint>
@@ -37,10 +37,17 @@ struct FilterTile {
   std::uint32_t code_bytes;  ///< dimension rounded up to dim_group
 };
 
-/// Writes the pairs that pass as row << 16 | column (both local, column may be in the padding: the caller drops it)
-/// to `hits` (room for row_count * padded columns) and returns their number. A pair passes when
-/// row_scale * (col_scale * dot) + (row_bound + col_bound) >= min(row_threshold, col_threshold).
-using FilterKernel = std::size_t (*)(const FilterTile& tile, std::uint32_t* hits);
+/// Where the pairs that pass go: row << 16 | column (both local, column may be in the padding: the caller drops it),
+/// and the score they passed with. Each has room for row_count * padded columns and one panel more.
+struct FilterHits {
+  std::uint32_t* pairs;
+  float* scores;
+};
+
+/// Returns the number of pairs that pass, those whose score
+///   (row_scale * col_scale) * dot + (row_bound + col_bound)   (fused; the same when row and column change places)
+/// is at least min(row_threshold, col_threshold).
+using FilterKernel = std::size_t (*)(const FilterTile& tile, const FilterHits& hits);
 
 /// What one instruction set offers.
 struct FilterBackend {
@@ -50,8 +57,8 @@ struct FilterBackend {
 };
 FilterBackend filter_backend(Isa isa);
 
-std::size_t filter_avx2(const FilterTile& tile, std::uint32_t* hits);
-std::size_t filter_avx512(const FilterTile& tile, std::uint32_t* hits);
+std::size_t filter_avx2(const FilterTile& tile, const FilterHits& hits);
+std::size_t filter_avx512(const FilterTile& tile, const FilterHits& hits);
 
 /// What two sets of rows must share to be compared: the shift, the metric and the norm bound N.
 struct FilterSpace {

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint32_t row_step = 4;
 
 template <int Rows>
-inline std::uint32_t* step(const FilterTile& t, std::uint32_t row, std::uint32_t panel, std::uint32_t* hits) {
+inline FilterHits step(const FilterTile& t, std::uint32_t row, std::uint32_t panel, FilterHits hits) {
   const std::size_t panel_bytes = static_cast<std::size_t>(t.code_bytes) * panel_width;
   const std::int8_t* a = t.rows + static_cast<std::size_t>(row) * t.code_bytes;
   const std::uint8_t* b = t.panels + panel * panel_bytes;
@@ -55,12 +55,19 @@ inline std::uint32_t* step(const FilterTile& t, std::uint32_t row, std::uint32_t
     const __m256 threshold = _mm256_loadu_ps(t.col_threshold + first);
     for (int r = 0; r < Rows; ++r) {
       const std::uint32_t i = row + r;
-      const __m256 dot = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][h]), scale);
-      const __m256 upper =
-          _mm256_fmadd_ps(dot, _mm256_set1_ps(t.row_scale[i]), _mm256_add_ps(bound, _mm256_set1_ps(t.row_bound[i])));
+      const __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(t.row_scale[i]));
+      const __m256 score =
+          _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][h]), both, _mm256_add_ps(bound, _mm256_set1_ps(t.row_bound[i])));
       const __m256 least = _mm256_min_ps(threshold, _mm256_set1_ps(t.row_threshold[i]));
-      unsigned pass = static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(upper, least, _CMP_GE_OQ)));
-      for (; pass != 0; pass &= pass - 1) *hits++ = i << 16 | (first + static_cast<std::uint32_t>(__builtin_ctz(pass)));
+      unsigned pass = static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(score, least, _CMP_GE_OQ)));
+      if (pass == 0) continue;
+      alignas(32) float scores[8];
+      _mm256_store_ps(scores, score);
+      for (; pass != 0; pass &= pass - 1) {
+        const std::uint32_t lane = static_cast<std::uint32_t>(__builtin_ctz(pass));
+        *hits.pairs++ = i << 16 | (first + lane);
+        *hits.scores++ = scores[lane];
+      }
     }
   }
   return hits;
@@ -68,15 +75,15 @@ inline std::uint32_t* step(const FilterTile& t, std::uint32_t row, std::uint32_t
 
 }  // namespace
 
-std::size_t filter_avx2(const FilterTile& tile, std::uint32_t* hits) {
-  std::uint32_t* end = hits;
+std::size_t filter_avx2(const FilterTile& tile, const FilterHits& hits) {
+  FilterHits end = hits;
   const std::uint32_t panels = (tile.col_count + panel_width - 1) / panel_width;
   for (std::uint32_t panel = 0; panel < panels; ++panel) {
     std::uint32_t row = 0;
     for (; row + row_step <= tile.row_count; row += row_step) end = step<row_step>(tile, row, panel, end);
     for (; row < tile.row_count; ++row) end = step<1>(tile, row, panel, end);
   }
-  return static_cast<std::size_t>(end - hits);
+  return static_cast<std::size_t>(end.pairs - hits.pairs);
 }
 
 }  // namespace lowshot::knn

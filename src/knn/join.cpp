@@ -31,11 +31,10 @@ Range block(std::size_t rows, std::uint32_t size, std::size_t i) {
           static_cast<std::uint32_t>(std::min<std::size_t>(rows, (i + 1) * size))};
 }
 
-using Hits = std::vector<std::uint32_t>;
-
 // What each thread needs beside the sides: room for the hits of one step, and thresholds that never let in.
 struct Scratch {
-  Hits hits = Hits(largest_block * step_columns + panel_width);
+  std::vector<std::uint32_t> pairs = std::vector<std::uint32_t>(largest_block * step_columns + panel_width);
+  std::vector<float> scores = std::vector<float>(pairs.size());
   std::vector<float> closed = std::vector<float>(largest_block + panel_width, std::numeric_limits<float>::infinity());
 };
 
@@ -55,9 +54,9 @@ void join_blocks(const Side& a, Range rows, const Side& b, Range cols, bool cols
     tile.col_bound = b.codes->bound.data() + first;
     tile.col_threshold = cols_take ? b.lists->thresholds() + first : scratch.closed.data();
     tile.col_count = std::min(step_columns, cols.end - first);
-    const std::size_t hits = kernel(tile, scratch.hits.data());
+    const std::size_t hits = kernel(tile, {scratch.pairs.data(), scratch.scores.data()});
     for (std::size_t h = 0; h < hits; ++h) {
-      const std::uint32_t i = rows.begin + (scratch.hits[h] >> 16), j = first + (scratch.hits[h] & 0xffff);
+      const std::uint32_t i = rows.begin + (scratch.pairs[h] >> 16), j = first + (scratch.pairs[h] & 0xffff);
       if (j >= cols.end) continue;
       const float s = similarity(a.x, i, b.x, j, metric);
       if (a.lists != nullptr) a.lists->offer(i, s, b.first_id + j);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 #include <set>
 
@@ -83,31 +84,32 @@ struct MadeUpTile {
   float upper(std::uint32_t i, std::uint32_t j) const {
     std::int32_t dot = 0;
     for (std::uint32_t c = 0; c < dim; ++c) dot += row_codes[i * dim + c] * col_codes[j * dim + c];
-    return std::fma(static_cast<float>(dot) * col_scale[j], row_scale[i], col_bound[j] + row_bound[i]);
+    return std::fma(static_cast<float>(dot), col_scale[j] * row_scale[i], col_bound[j] + row_bound[i]);
   }
 
-  std::set<std::uint32_t> expected() const {
-    std::set<std::uint32_t> pairs;
+  std::map<std::uint32_t, float> expected() const {
+    std::map<std::uint32_t, float> pairs;
     for (std::uint32_t i = 0; i < rows; ++i)
       for (std::uint32_t j = 0; j < cols; ++j) {
-        if (upper(i, j) >= std::min(row_threshold[i], col_threshold[j])) pairs.insert(i << 16 | j);
+        if (upper(i, j) >= std::min(row_threshold[i], col_threshold[j])) pairs.emplace(i << 16 | j, upper(i, j));
       }
     return pairs;
   }
 };
 
-// The pairs a kernel returns, without the padding; fails where it returns one twice.
-std::set<std::uint32_t> pairs_of(const FilterBackend& backend, const FilterTile& tile) {
+// The pairs a kernel returns with their scores, without the padding; fails where it returns one twice.
+std::map<std::uint32_t, float> hits_of(const FilterBackend& backend, const FilterTile& tile) {
   const std::uint32_t padded = (tile.col_count + 15) / 16 * 16;
   std::vector<std::uint32_t> hits(std::size_t{tile.row_count} * padded + 16, 0xdeadbeef);
-  const std::size_t count = backend.kernel(tile, hits.data());
+  std::vector<float> scores(hits.size());
+  const std::size_t count = backend.kernel(tile, {hits.data(), scores.data()});
   EXPECT_LE(count, std::size_t{tile.row_count} * padded);
-  std::set<std::uint32_t> pairs;
+  std::map<std::uint32_t, float> pairs;
   for (std::size_t h = 0; h < count; ++h) {
     EXPECT_LT(hits[h] >> 16, tile.row_count);
     EXPECT_LT(hits[h] & 0xffff, padded);
     if ((hits[h] & 0xffff) < tile.col_count) {
-      EXPECT_TRUE(pairs.insert(hits[h]).second) << "twice: " << hits[h];
+      EXPECT_TRUE(pairs.emplace(hits[h], scores[h]).second) << "twice: " << hits[h];
     }
   }
   return pairs;
@@ -124,8 +126,8 @@ TEST(FilterKernel, ReturnsThePairsOfAPlainLoop) {
             SCOPED_TRACE(std::to_string(rows) + " rows, " + std::to_string(cols) + " columns, " + std::to_string(dim) +
                          (extreme ? " extreme codes, " : " codes, ") + std::string(name(isa)));
             const MadeUpTile made(rows, cols, dim, backend, extreme, rows * 1000 + cols * 10 + dim);
-            const std::set<std::uint32_t> expected = made.expected();
-            ASSERT_EQ(pairs_of(backend, made.tile()), expected);
+            const std::map<std::uint32_t, float> expected = made.expected();
+            ASSERT_EQ(hits_of(backend, made.tile()), expected);
             passed += expected.size();
             all += std::size_t{rows} * cols;
           }
@@ -141,11 +143,11 @@ TEST(FilterKernel, OpenRowsOrColumnsLetEveryPairPassAndClosedOnesNone) {
     MadeUpTile made(13, 33, 32, backend, false, 5);
     made.col_threshold.assign(made.col_threshold.size(), infinity);
     made.row_threshold.assign(13, -infinity);
-    EXPECT_EQ(pairs_of(backend, made.tile()).size(), 13u * 33u);
+    EXPECT_EQ(hits_of(backend, made.tile()).size(), 13u * 33u);
     made.row_threshold.assign(13, infinity);
-    EXPECT_EQ(pairs_of(backend, made.tile()).size(), 0u);
+    EXPECT_EQ(hits_of(backend, made.tile()).size(), 0u);
     for (std::uint32_t j = 0; j < 33; ++j) made.col_threshold[j] = -infinity;
-    EXPECT_EQ(pairs_of(backend, made.tile()).size(), 13u * 33u);
+    EXPECT_EQ(hits_of(backend, made.tile()).size(), 13u * 33u);
   }
 }
 
@@ -160,7 +162,8 @@ void expect_every_pair_at_its_score_passes(const oracle::MadeUpRows& rows, std::
   const auto kind =
       metric == Metric::l2 ? oracle::Similarity::minus_squared_distance : oracle::Similarity::inner_product;
   std::vector<float> thresholds((y.rows() + 15) / 16 * 16, infinity);
-  std::vector<std::uint32_t> hits(thresholds.size());
+  std::vector<std::uint32_t> hits(thresholds.size() + 16);
+  std::vector<float> scores(hits.size());
   for (std::size_t i = 0; i < x.rows(); ++i) {
     for (std::size_t j = 0; j < y.rows(); ++j) {
       const float score = similarity(x, i, y, j, metric);
@@ -180,7 +183,7 @@ void expect_every_pair_at_its_score_passes(const oracle::MadeUpRows& rows, std::
                           thresholds.data(),
                           static_cast<std::uint32_t>(y.rows()),
                           a.code_bytes};
-    const std::size_t count = backend.kernel(tile, hits.data());
+    const std::size_t count = backend.kernel(tile, {hits.data(), scores.data()});
     std::set<std::uint32_t> passed(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(count));
     for (std::uint32_t j = 0; j < y.rows(); ++j)
       ASSERT_TRUE(passed.count(j)) << "row " << i << ", column " << j << ", score " << thresholds[j];
@@ -227,7 +230,7 @@ TEST(FilterBound, IsTight) {
     for (std::size_t i = 0; i < 400; ++i)
       for (std::size_t j = 0; j < 400; ++j)
         expected += oracle::similarity(oracle::Similarity::inner_product, rows.row(i), rows.row(j), 256) >= 0.5;
-    EXPECT_EQ(pairs_of(backend, tile).size(), expected);
+    EXPECT_EQ(hits_of(backend, tile).size(), expected);
   }
 }
 
