@@ -56,21 +56,22 @@ std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnO
 /// values finite, norms at most 1e18 (checked). Result: n x k, rows filled up with no_node where n < k. Ties (equal
 /// float32 similarity) go to the lower id. The same table to the last bit whatever the number of threads and the
 /// instruction set. Time O(n^2 d / 2) 8-bit products. Throws Error (input, usage).
-KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options);
+KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options, KnnReport* report = nullptr);
 
 /// The k most similar rows of `x` for each query. queries: m x d; x: n x d. Result m x k.
 KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
-                    const KnnOptions& options);
+                    const KnnOptions& options, KnnReport* report = nullptr);
 
 /// Adds rows to a table: `table` holds the k nearest among `x_old` (n x d) of each of its rows; the result (n + m rows)
 /// is what build_knn gives for x_old followed by x_new, but for rows that `table` lacked. One product serves the old
 /// and the new rows. options.k <= table.k().
 KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorView& x_old, const DescriptorView& x_new,
-                    const KnnOptions& options);
+                    const KnnOptions& options, KnnReport* report = nullptr);
 
 /// A table of queries against x_old (one row a query, options.k <= table.k()), continued with rows x_new that have the
 /// ids first_new_id, first_new_id + 1, ...
 KnnTable extend_search_knn(Context& context, const KnnTable& table, const DescriptorView& queries,
-                           const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options);
+                           const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options,
+                           KnnReport* report = nullptr);
 
 }  // namespace lowshot

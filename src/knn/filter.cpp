@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "lowshot/error.h"
@@ -101,7 +102,7 @@ FilterSpace make_filter_space(int threads, const DescriptorView& x, const Descri
 }
 
 FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSpace& space, Metric metric,
-                            const FilterBackend& backend, bool with_rows, bool with_panels) {
+                            const FilterBackend& backend, bool with_rows, bool with_panels, FilterBound bound) {
   const std::size_t dim = x.cols(), n = x.rows();
   FilterRows out;
   out.count = static_cast<std::uint32_t>(n);
@@ -164,7 +165,8 @@ FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSp
         const double bias = metric == Metric::l2 ? -square : along_centre + centre_square / 2;
         out.scale[i] = scale * static_cast<float>(std::sqrt(alpha));
         out.start[i] = -backend.offset * code_sum;
-        out.bound[i] = static_cast<float>(bias + alpha * norm * std::sqrt(residual) + rounding);
+        const double above = bound == FilterBound::upper ? alpha * norm * std::sqrt(residual) + rounding : 0;
+        out.bound[i] = static_cast<float>(bias + above);
         if (with_rows) std::copy_n(codes.data(), out.code_bytes, out.rows.row(i));
         if (packed != nullptr)
           for (std::size_t j = 0; j < dim; ++j)
@@ -174,6 +176,26 @@ FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSp
     }
   }
   return out;
+}
+
+void pack_panels(const std::int8_t* rows, std::size_t count, std::uint32_t code_bytes, std::int32_t offset,
+                 std::uint8_t* panels) {
+  constexpr std::uint32_t low = 0x7f7f7f7fu, high = 0x80808080u;
+  const std::uint32_t offsets = 0x01010101u * static_cast<std::uint8_t>(offset);
+  const std::size_t panel_bytes = std::size_t{code_bytes} * panel_width;
+  for (std::size_t first = 0; first < count; first += panel_width, panels += panel_bytes) {
+    const std::size_t width = std::min<std::size_t>(panel_width, count - first);
+    if (width < panel_width) std::fill_n(panels, panel_bytes, static_cast<std::uint8_t>(offset));
+    for (std::size_t i = 0; i < width; ++i) {
+      const std::int8_t* row = rows + (first + i) * code_bytes;
+      for (std::uint32_t d = 0; d < code_bytes; d += dim_group) {
+        std::uint32_t group;
+        std::memcpy(&group, row + d, sizeof group);
+        group = ((group & low) + (offsets & low)) ^ ((group ^ offsets) & high);  // four bytes added, no carries
+        std::memcpy(panels + d * panel_width + i * dim_group, &group, sizeof group);
+      }
+    }
+  }
 }
 
 }  // namespace lowshot::knn

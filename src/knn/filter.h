@@ -68,6 +68,10 @@ struct FilterSpace {
 };
 FilterSpace make_filter_space(int threads, const DescriptorView& x, const DescriptorView& y);
 
+/// What the bounds of FilterRows stand for: a pair's score is never below its similarity, or comes as near to it as 8
+/// bits can (its error is a few thousandths of the norms' product).
+enum class FilterBound { upper, estimate };
+
 /// The codes of a set of rows, as rows of a tile, as its columns, or both: n d bytes each, and 12 n bytes.
 struct FilterRows {
   std::uint32_t count = 0, code_bytes = 0;
@@ -77,6 +81,12 @@ struct FilterRows {
   std::vector<float> scale, bound;
 };
 FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSpace& space, Metric metric,
-                            const FilterBackend& backend, bool with_rows, bool with_panels);
+                            const FilterBackend& backend, bool with_rows, bool with_panels,
+                            FilterBound bound = FilterBound::upper);
+
+/// Packs `count` rows of codes (row-major, code_bytes each) as panels with the offset added; what is beyond `count` in
+/// the last panel is filled with the offset.
+void pack_panels(const std::int8_t* rows, std::size_t count, std::uint32_t code_bytes, std::int32_t offset,
+                 std::uint8_t* panels);
 
 }  // namespace lowshot::knn

@@ -1,10 +1,11 @@
-// Exact k-NN tables: the facade of lowshot/knn.h over join_within and join_between.
+// k-NN tables: the facade of lowshot/knn.h over the exact joins (join.h) and the approximate one (approximate.h).
 #include "lowshot/knn.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "knn/approximate.h"
 #include "knn/join.h"
 #include "lowshot/error.h"
 
@@ -19,6 +20,8 @@ using knn::Side;
 
 constexpr std::uint32_t largest_k = 1024;
 constexpr std::size_t largest_dim = 65536;  // 65,536 x 255 x 127 still fits the filter's 32-bit sums
+// Pairs of rows from which on the join is quicker, all that it needs for itself included.
+constexpr double join_pairs = 1e10;
 
 void require_nodes(std::uint64_t rows) {
   if (rows > max_nodes)
@@ -52,6 +55,40 @@ KnnTable make_table(std::size_t rows, std::uint32_t k) {
   return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
 }
 
+void require_effort(const KnnOptions& options) {
+  if (!(options.recall > 0 && options.recall < 1))
+    throw Error(ErrorKind::usage, fmt::format("recall must lie between 0 and 1 and is {}", options.recall), "",
+                "0.95 is usual; for 1 use the exact method");
+}
+
+bool joins(const KnnOptions& options, double pairs) {
+  switch (options.method) {
+    case KnnMethod::automatic:
+      return pairs >= join_pairs;
+    case KnnMethod::exact:
+      return false;
+    case KnnMethod::join:
+      return pairs > 0;
+  }
+  return false;
+}
+
+double pairs(std::size_t a, std::size_t b) {
+  return static_cast<double>(a) * static_cast<double>(b);
+}
+
+// Rows of `more`, ids shifted by first_id, among those of the first options.k columns of `table`.
+KnnTable merge(int threads, const KnnTable& table, const KnnTable& more, std::uint64_t first_id, std::uint32_t k) {
+  Reservoirs lists(threads, table, k);
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t i = 0; i < more.rows(); ++i)
+    for (std::uint32_t j = 0; j < k && more.ids(i, j) != no_node; ++j)
+      lists.offer(i, more.similarities(i, j), static_cast<NodeId>(more.ids(i, j) + first_id));
+  KnnTable result = make_table(table.rows(), k);
+  lists.finish(threads, result);
+  return result;
+}
+
 // Offers rows x to the lists of the queries.
 KnnTable search(Context& context, Reservoirs lists, const DescriptorView& queries, const DescriptorView& x,
                 std::uint64_t first_id, const KnnOptions& options) {
@@ -77,14 +114,20 @@ std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnO
   return Reservoirs::memory(rows, options.k) + std::max(codes, table);  // the codes are gone when the table comes
 }
 
-KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options) {
-  return extend_knn(context, {Matrix<NodeId>(0, options.k), Matrix<float>(0, options.k)}, {}, x, options);
+KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options, KnnReport* report) {
+  return extend_knn(context, make_table(0, options.k), {}, x, options, report);
 }
 
 KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorView& x_old, const DescriptorView& x_new,
-                    const KnnOptions& options) {
+                    const KnnOptions& options, KnnReport* report) {
   require_sizes(x_old, x_new, options);
+  require_effort(options);
   require_table(table, x_old.rows(), options);
+  KnnReport own;
+  KnnReport& facts = report != nullptr ? *report : own;
+  facts = {};
+  if (joins(options, pairs(x_new.rows(), x_old.rows()) + pairs(x_new.rows(), x_new.rows()) / 2))
+    return knn::extend_by_join(context, table, x_old, x_new, options, facts);
   const int threads = context.thread_count();
   const FilterBackend backend = knn::filter_backend(context.isa);
   Reservoirs old_lists(threads, table, options.k), new_lists(x_new.rows(), options.k);
@@ -104,16 +147,29 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
 }
 
 KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
-                    const KnnOptions& options) {
+                    const KnnOptions& options, KnnReport* report) {
   require_sizes(queries, x, options);
+  require_effort(options);
+  KnnReport own;
+  KnnReport& facts = report != nullptr ? *report : own;
+  facts = {};
+  if (joins(options, pairs(queries.rows(), x.rows()))) return knn::search_by_join(context, queries, x, options, facts);
   return search(context, Reservoirs(queries.rows(), options.k), queries, x, 0, options);
 }
 
 KnnTable extend_search_knn(Context& context, const KnnTable& table, const DescriptorView& queries,
-                           const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options) {
+                           const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options,
+                           KnnReport* report) {
   require_sizes(queries, x_new, options);
+  require_effort(options);
   require_table(table, queries.rows(), options);
   require_nodes(first_new_id + x_new.rows());
+  KnnReport own;
+  KnnReport& facts = report != nullptr ? *report : own;
+  facts = {};
+  if (joins(options, pairs(queries.rows(), x_new.rows())))
+    return merge(context.thread_count(), table, knn::search_by_join(context, queries, x_new, options, facts),
+                 first_new_id, options.k);
   return search(context, Reservoirs(context.thread_count(), table, options.k), queries, x_new, first_new_id, options);
 }
 

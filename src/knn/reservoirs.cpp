@@ -26,8 +26,8 @@ std::uint64_t Reservoirs::memory(std::uint64_t rows, std::uint32_t k) {
   return rows * (capacity(k) * sizeof(Candidate) + sizeof(std::uint32_t) + sizeof(Candidate) + sizeof(float));
 }
 
-Reservoirs::Reservoirs(std::size_t rows, std::uint32_t k)
-    : k_(k), lists_(rows, capacity(k)), count_(rows, 0), least_(rows, 0), thresholds_(padded(rows), infinity) {
+Reservoirs::Reservoirs(std::size_t rows, std::uint32_t k, std::uint32_t most)
+    : k_(k), lists_(rows, most), count_(rows, 0), least_(rows, 0), thresholds_(padded(rows), infinity) {
   std::fill_n(thresholds_.begin(), rows, -infinity);
 }
 
@@ -48,7 +48,7 @@ void Reservoirs::cut(std::size_t row) {
   std::nth_element(list, list + (k_ - 1), list + count_[row], std::greater<>());
   count_[row] = k_;
   least_[row] = list[k_ - 1];
-  thresholds_[row] = similarity_of(list[k_ - 1]);
+  std::atomic_ref(thresholds_[row]).store(similarity_of(list[k_ - 1]), std::memory_order_relaxed);
 }
 
 void Reservoirs::finish(int threads, KnnTable& table, std::size_t first_table_row) {

@@ -3,8 +3,10 @@
 // best, which raises the threshold. Cheaper than a heap: an append is two stores, a cut costs about 0.4 us every k
 // candidates.
 
+#include <atomic>
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "lowshot/knn_table.h"
@@ -31,7 +33,9 @@ inline NodeId id_of(Candidate c) {
 /// Lists of `rows` rows. Different rows may be offered to by different threads at the same time; one row by one thread.
 class Reservoirs {
  public:
-  Reservoirs(std::size_t rows, std::uint32_t k);
+  Reservoirs(std::size_t rows, std::uint32_t k) : Reservoirs(rows, k, capacity(k)) {}
+  /// With room for `most` candidates (> k) a row.
+  Reservoirs(std::size_t rows, std::uint32_t k, std::uint32_t most);
   /// Starts from the first k columns of a tidy table.
   Reservoirs(int threads, const KnnTable& table, std::uint32_t k);
 
@@ -43,6 +47,12 @@ class Reservoirs {
   }
   /// Similarities that rows must reach to be let in; padded to whole panels with +infinity.
   const float* thresholds() const { return thresholds_.data(); }
+  /// The same of one row while another thread may offer to it; it may be too low by then, never too high.
+  float threshold(std::size_t row) const {
+    return std::atomic_ref(const_cast<float&>(thresholds_[row])).load(std::memory_order_relaxed);
+  }
+  /// The candidates of a row: the k best of all that were offered are among them. In no order.
+  std::span<const Candidate> candidates(std::size_t row) const { return {lists_.row(row), count_[row]}; }
   std::size_t rows() const { return lists_.rows(); }
 
   /// Sorted lists of rows begin .. end-1 into rows begin - shift .. of `table`.

@@ -1,0 +1,20 @@
+#pragma once
+// The approximate methods behind lowshot/knn.h: quantise, train lists, sort by list, choose the effort on a sample, join,
+// score what is left in float32, measure recall, go on where it is too low.
+
+#include "lowshot/knn.h"
+
+namespace lowshot::knn {
+
+/// extend_knn by lists (build_knn: no old rows).
+KnnTable extend_by_join(Context& context, const KnnTable& table, const DescriptorView& x_old,
+                        const DescriptorView& x_new, const KnnOptions& options, KnnReport& report);
+
+/// search_knn by lists.
+KnnTable search_by_join(Context& context, const DescriptorView& queries, const DescriptorView& x,
+                        const KnnOptions& options, KnnReport& report);
+
+/// The rows of x sorted by list.
+std::vector<NodeId> order_by_list(Context& context, const DescriptorView& x);
+
+}  // namespace lowshot::knn

@@ -1,0 +1,298 @@
+#include "knn/centroids.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "knn/bisection.h"
+#include "knn/gathered_rows.h"
+#include "knn/reservoirs.h"
+
+namespace lowshot::knn {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr std::uint32_t chunk_rows = 128;        // rows of a tile: 32 KiB of codes at 256 dimensions
+constexpr std::uint64_t points_per_list = 40;    // more did not move recall
+constexpr std::uint64_t points_per_super = 256;
+constexpr int lloyd_steps = 4, refine_steps = 2;
+
+// What k-means needs of the codes: rows as points scale * code.
+struct Points {
+  const FilterRows& codes;
+  FilterBackend backend;
+  float unit;  // codes.scale holds the scales times this
+
+  void add(std::uint32_t row, float* sum) const {
+    const std::int8_t* code = codes.rows.row(row);
+    const float scale = codes.scale[row] / unit;
+    for (std::uint32_t j = 0; j < codes.code_bytes; ++j) sum[j] += scale * static_cast<float>(code[j]);
+  }
+};
+
+Points points_of(Context& context, const FilterRows& codes, Metric metric) {
+  return {codes, filter_backend(context.isa), metric == Metric::l2 ? std::sqrt(2.0f) : 1.0f};
+}
+
+CentroidPanels encode(MatrixView<const float> centroids, const Points& points) {
+  const std::uint32_t count = static_cast<std::uint32_t>(centroids.rows()), dim = points.codes.code_bytes;
+  const std::size_t panels = (count + panel_width - 1) / panel_width;
+  CentroidPanels out;
+  out.count = count;
+  out.code_bytes = dim;
+  out.panels = Matrix<std::uint8_t>(panels, std::size_t{dim} * panel_width);
+  out.scale.assign(panels * panel_width, 0.0f);
+  out.bound.assign(panels * panel_width, -infinity);
+  Matrix<std::int8_t> codes(count, dim);
+  const float levels = static_cast<float>(points.backend.levels);
+  for (std::uint32_t c = 0; c < count; ++c) {
+    const float* z = centroids.row(c);
+    float largest = 0, square = 0;
+    for (std::uint32_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(z[j])), square += z[j] * z[j];
+    const float scale = largest / levels, inverse = scale > 0 ? 1 / scale : 0;
+    for (std::uint32_t j = 0; j < dim; ++j)
+      codes(c, j) = static_cast<std::int8_t>(std::clamp(std::nearbyint(z[j] * inverse), -levels, levels));
+    out.scale[c] = scale / points.unit;
+    out.bound[c] = -square / 2;
+  }
+  pack_panels(codes.data(), count, dim, points.backend.offset, out.panels.data());
+  return out;
+}
+
+// Offers the centroids to the lists of the gathered rows as first, first + 1, ...
+void offer(const FilterBackend& backend, GatheredRows& rows, const CentroidPanels& centroids, std::uint32_t first,
+           const std::vector<float>& closed, Reservoirs& best) {
+  for (std::uint32_t i = 0; i < rows.count(); ++i) rows.threshold(i) = best.threshold(i);
+  FilterTile tile = rows.tile();
+  tile.panels = centroids.panels.data();
+  tile.col_scale = centroids.scale.data();
+  tile.col_bound = centroids.bound.data();
+  tile.col_threshold = closed.data();
+  tile.col_count = centroids.count;
+  const FilterHits hits = rows.hits();
+  const std::size_t count = backend.kernel(tile, hits);
+  for (std::size_t h = 0; h < count; ++h)
+    if (const std::uint32_t column = hits.pairs[h] & 0xffff; column < centroids.count)
+      best.offer(hits.pairs[h] >> 16, hits.scores[h], first + column);
+}
+
+std::uint32_t padded(std::uint32_t columns) {
+  return (columns + panel_width - 1) / panel_width * panel_width;
+}
+
+// The nearest centroid of each of `rows`. One thread.
+std::vector<std::uint32_t> nearest(const Points& points, std::span<const std::uint32_t> rows,
+                                   const CentroidPanels& centroids) {
+  std::vector<std::uint32_t> found(rows.size());
+  GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(centroids.count));
+  const std::vector<float> closed(padded(centroids.count), infinity);
+  KnnTable table{Matrix<NodeId>(chunk_rows, 1), Matrix<float>(chunk_rows, 1)};
+  for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
+    const auto chunk = rows.subspan(begin, std::min<std::size_t>(chunk_rows, rows.size() - begin));
+    gathered.load(points.codes, chunk, false);
+    Reservoirs best(chunk.size(), 1);
+    offer(points.backend, gathered, centroids, 0, closed, best);
+    best.finish(1, table);
+    for (std::size_t i = 0; i < chunk.size(); ++i) found[begin + i] = table.ids(i, 0);
+  }
+  return found;
+}
+
+// Rows by the group they belong to: rows of group g are members[first[g] .. first[g + 1] - 1], rising.
+struct Groups {
+  std::vector<std::uint32_t> first, members;
+
+  std::span<const std::uint32_t> of(std::uint32_t g) const {
+    return std::span(members).subspan(first[g], first[g + 1] - first[g]);
+  }
+};
+
+Groups group(std::span<const std::uint32_t> rows, std::span<const std::uint32_t> group_of, std::uint32_t groups) {
+  Groups out;
+  out.first.assign(groups + 1, 0);
+  for (const std::uint32_t g : group_of) ++out.first[g + 1];
+  std::partial_sum(out.first.begin(), out.first.end(), out.first.begin());
+  out.members.resize(rows.size());
+  std::vector<std::uint32_t> next(out.first.begin(), out.first.end() - 1);
+  for (std::size_t i = 0; i < rows.size(); ++i) out.members[next[group_of[i]]++] = rows[i];
+  return out;
+}
+
+// z <- mean of the rows; without rows z stays.
+void move_to_mean(const Points& points, std::span<const std::uint32_t> rows, float* z) {
+  if (rows.empty()) return;
+  std::fill_n(z, points.codes.code_bytes, 0.0f);
+  for (const std::uint32_t row : rows) points.add(row, z);
+  for (std::uint32_t j = 0; j < points.codes.code_bytes; ++j) z[j] /= static_cast<float>(rows.size());
+}
+
+// k-means of some rows from evenly spaced ones of them. One thread. Fewer than `count` where rows coincide.
+Matrix<float> lloyd(const Points& points, std::span<const std::uint32_t> rows, std::uint32_t count) {
+  count = static_cast<std::uint32_t>(std::min<std::size_t>(count, rows.size()));
+  Matrix<float> centroids = Matrix<float>::zeroed(count, points.codes.code_bytes);
+  for (std::uint32_t c = 0; c < count; ++c)
+    points.add(rows[(2 * std::size_t{c} + 1) * rows.size() / (2 * std::size_t{count})], centroids.row(c));
+  Groups groups;
+  for (int step = 0; step < lloyd_steps; ++step) {
+    groups = group(rows, nearest(points, rows, encode(centroids, points)), count);
+    for (std::uint32_t c = 0; c < count; ++c) move_to_mean(points, groups.of(c), centroids.row(c));
+  }
+  std::uint32_t kept = 0;
+  for (std::uint32_t c = 0; c < count; ++c)
+    if (!groups.of(c).empty()) std::copy_n(centroids.row(c), centroids.cols(), centroids.row(kept++));
+  Matrix<float> out(kept, centroids.cols());
+  std::copy_n(centroids.data(), out.size(), out.data());
+  return out;
+}
+
+Matrix<float> reordered(const Matrix<float>& rows) {
+  const std::vector<std::uint32_t> order = bisection_order(rows);
+  Matrix<float> out(rows.rows(), rows.cols());
+  for (std::size_t i = 0; i < order.size(); ++i) std::copy_n(rows.row(order[i]), rows.cols(), out.row(i));
+  return out;
+}
+
+std::vector<std::uint32_t> evenly_spaced(std::uint64_t n, std::uint64_t count) {
+  std::vector<std::uint32_t> rows(std::min(n, count));
+  for (std::uint64_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(i * n / rows.size());
+  return rows;
+}
+
+Matrix<std::uint32_t> rank_supers(const Matrix<float>& supers) {
+  const std::uint32_t count = static_cast<std::uint32_t>(supers.rows());
+  Matrix<std::uint32_t> ranked(count, count);
+  std::vector<float> distance(count);
+  for (std::uint32_t a = 0; a < count; ++a) {
+    for (std::uint32_t b = 0; b < count; ++b) {
+      float square = 0;
+      for (std::size_t j = 0; j < supers.cols(); ++j) square += (supers(a, j) - supers(b, j)) * (supers(a, j) - supers(b, j));
+      distance[b] = a == b ? -1 : square;
+    }
+    std::iota(ranked.row(a), ranked.row(a) + count, 0u);
+    std::sort(ranked.row(a), ranked.row(a) + count, [&](std::uint32_t x, std::uint32_t y) {
+      return distance[x] != distance[y] ? distance[x] < distance[y] : x < y;
+    });
+  }
+  return ranked;
+}
+
+// The super-centroid of each row, in parallel.
+std::vector<std::uint32_t> supers_of(int threads, const Points& points, std::span<const std::uint32_t> rows,
+                                     const CentroidPanels& supers) {
+  constexpr std::size_t part = 8192;
+  std::vector<std::uint32_t> found(rows.size());
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (std::size_t begin = 0; begin < rows.size(); begin += part) {
+    const auto some = nearest(points, rows.subspan(begin, std::min(part, rows.size() - begin)), supers);
+    std::copy(some.begin(), some.end(), found.begin() + static_cast<std::ptrdiff_t>(begin));
+  }
+  return found;
+}
+
+// The lists nearest to `rows` (indices into the codes): rows.size() x probes.
+Matrix<std::uint32_t> find_lists(int threads, const Points& points, std::span<const std::uint32_t> rows,
+                                 const ListCentroids& centroids, std::uint32_t probes) {
+  const std::uint32_t supers = centroids.supers.count;
+  const Groups groups = group(evenly_spaced(rows.size(), rows.size()), supers_of(threads, points, rows, centroids.supers), supers);
+  // Lists of a dozen super-centroids, and of enough for the probes to be a third of them: what lies farther is hardly
+  // ever among the nearest.
+  const std::uint32_t wanted = std::max(16u, static_cast<std::uint32_t>(3 * std::uint64_t{probes} * supers / centroids.lists));
+  const std::uint32_t around = std::min(supers, wanted);
+  struct Chunk {
+    std::uint32_t super;
+    std::size_t begin, end;
+  };
+  std::vector<Chunk> chunks;
+  std::uint32_t most_lists = 0;
+  for (std::uint32_t s = 0; s < supers; ++s) {
+    most_lists = std::max(most_lists, centroids.of_super[s].count);
+    for (std::size_t begin = groups.first[s]; begin < groups.first[s + 1]; begin += chunk_rows)
+      chunks.push_back({s, begin, std::min<std::size_t>(begin + chunk_rows, groups.first[s + 1])});
+  }
+  Matrix<std::uint32_t> found(rows.size(), probes);
+  const std::vector<float> closed(padded(most_lists), infinity);
+#pragma omp parallel num_threads(threads)
+  {
+    GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(most_lists));
+    KnnTable table{Matrix<NodeId>(chunk_rows, probes), Matrix<float>(chunk_rows, probes)};
+    std::vector<std::uint32_t> some(chunk_rows);
+#pragma omp for schedule(dynamic, 1)
+    for (std::size_t c = 0; c < chunks.size(); ++c) {
+      const Chunk& chunk = chunks[c];
+      const std::size_t count = chunk.end - chunk.begin;
+      for (std::size_t i = 0; i < count; ++i) some[i] = rows[groups.members[chunk.begin + i]];
+      gathered.load(points.codes, std::span(some).first(count), false);
+      Reservoirs best(count, probes);
+      for (std::uint32_t r = 0; r < around; ++r) {
+        const std::uint32_t super = centroids.nearest_supers(chunk.super, r);
+        offer(points.backend, gathered, centroids.of_super[super], centroids.first_list[super], closed, best);
+      }
+      best.finish(1, table);
+      for (std::size_t i = 0; i < count; ++i)
+        std::copy_n(table.ids.row(i), probes, found.row(groups.members[chunk.begin + i]));
+    }
+  }
+  return found;
+}
+
+void encode_lists(ListCentroids& out, const std::vector<Matrix<float>>& lists, const Points& points) {
+  for (std::size_t s = 0; s < lists.size(); ++s) out.of_super[s] = encode(lists[s], points);
+}
+
+}  // namespace
+
+ListCentroids train_lists(Context& context, const FilterRows& codes, Metric metric, std::uint32_t list_rows) {
+  const int threads = context.thread_count();
+  const Points points = points_of(context, codes, metric);
+  const std::uint64_t n = codes.count;
+  const std::uint64_t wanted = std::max<std::uint64_t>(1, (n + list_rows / 2) / list_rows);
+  const auto supers_wanted = static_cast<std::uint32_t>(std::sqrt(static_cast<double>(wanted)));
+  const std::vector<std::uint32_t> sample = evenly_spaced(n, wanted * points_per_list);
+
+  ListCentroids out;
+  const Matrix<float> supers = [&] {
+    std::vector<std::uint32_t> some = evenly_spaced(sample.size(), supers_wanted * points_per_super);
+    for (std::uint32_t& row : some) row = sample[row];
+    return reordered(lloyd(points, some, supers_wanted));
+  }();
+  const std::uint32_t count = static_cast<std::uint32_t>(supers.rows());
+  out.supers = encode(supers, points);
+  out.nearest_supers = rank_supers(supers);
+
+  const Groups by_super = group(sample, supers_of(threads, points, sample, out.supers), count);
+  std::vector<Matrix<float>> lists(count);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (std::uint32_t s = 0; s < count; ++s) {
+    const auto rows = by_super.of(s);
+    const auto share = static_cast<std::uint32_t>((rows.size() * wanted + sample.size() / 2) / sample.size());
+    if (!rows.empty()) lists[s] = reordered(lloyd(points, rows, std::max(1u, share)));
+  }
+  out.of_super.resize(count);
+  out.first_list.assign(1, 0);
+  for (std::uint32_t s = 0; s < count; ++s)
+    out.first_list.push_back(out.first_list.back() + static_cast<std::uint32_t>(lists[s].rows()));
+  out.lists = out.first_list.back();
+  encode_lists(out, lists, points);
+
+  // A few steps over all lists: borders between super-centroids are not those of lists.
+  for (int step = 0; step < refine_steps; ++step) {
+    const Matrix<std::uint32_t> found = find_lists(threads, points, sample, out, 1);
+    const Groups groups = group(sample, {found.data(), found.size()}, out.lists);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (std::uint32_t s = 0; s < count; ++s)
+      for (std::uint32_t c = 0; c < lists[s].rows(); ++c)
+        move_to_mean(points, groups.of(out.first_list[s] + c), lists[s].row(c));
+    encode_lists(out, lists, points);
+  }
+  return out;
+}
+
+Matrix<std::uint32_t> nearest_lists(Context& context, const FilterRows& codes, std::span<const std::uint32_t> rows,
+                                    Metric metric, const ListCentroids& centroids, std::uint32_t probes) {
+  return find_lists(context.thread_count(), points_of(context, codes, metric), rows, centroids, probes);
+}
+
+}  // namespace lowshot::knn

@@ -1,0 +1,42 @@
+#pragma once
+// The approximate join: rows are compared with the members of the lists nearest to them. Each list is one dense block
+// of 8-bit products against all rows that visit it, and a pair serves both its rows.
+//
+// The outcome depends on neither the order of the work nor the threads: a pair's score is the same from both sides, a
+// reservoir keeps the best of what it was offered whatever the order, and a pair that meets twice (each row visits the
+// other's list) is offered once.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "knn/filter.h"
+#include "knn/listed_rows.h"
+#include "knn/reservoirs.h"
+#include "lowshot/context.h"
+#include "lowshot/matrix.h"
+
+namespace lowshot::knn {
+
+/// The rows that visit each list: places visitors[first[l]] .. of another set, or of the same.
+struct Visits {
+  std::vector<std::uint64_t> first;
+  std::vector<std::uint32_t> visitors;
+};
+
+/// Columns begin .. end-1 of `probes` (rows x probes list numbers) by list; a row's own list (`home`, may be empty) is
+/// no visit.
+Visits visits_of(const Matrix<std::uint32_t>& probes, std::uint32_t begin, std::uint32_t end, std::uint32_t lists,
+                 std::span<const std::uint32_t> home);
+
+/// Members of lists compared among themselves and with visitors of the same set; both sides take. `lists`: one a place.
+/// Columns begin .. end-1 of `probes` (by place) are visited now, those before have been. With begin = 0 the members of
+/// each list are compared, too. Rows with ids below `first_new` are not compared with each other (they have been).
+void join_all(Context& context, const ListedRows& rows, const Matrix<std::uint32_t>& probes, std::uint32_t begin,
+              std::uint32_t end, NodeId first_new, Reservoirs& lists);
+
+/// Members offered to visitors of another set: `visits` holds indices of `queries`, one list each.
+void join_visitors(Context& context, const ListedRows& rows, const FilterRows& queries, const Visits& visits,
+                   Reservoirs& lists);
+
+}  // namespace lowshot::knn

@@ -1,0 +1,11 @@
+#include "lowshot/node_order.h"
+
+#include "knn/approximate.h"
+
+namespace lowshot {
+
+std::vector<NodeId> cluster_order(Context& context, const DescriptorView& x) {
+  return knn::order_by_list(context, x);
+}
+
+}  // namespace lowshot
