@@ -59,8 +59,8 @@ std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnO
 KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options, KnnReport* report = nullptr);
 
 /// The k most similar rows of `x` for each query. queries: m x d; x: n x d. Result m x k.
-KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
-                    const KnnOptions& options, KnnReport* report = nullptr);
+KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x, const KnnOptions& options,
+                    KnnReport* report = nullptr);
 
 /// Adds rows to a table: `table` holds the k nearest among `x_old` (n x d) of each of its rows; the result (n + m rows)
 /// is what build_knn gives for x_old followed by x_new, but for rows that `table` lacked. One product serves the old

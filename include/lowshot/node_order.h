@@ -12,8 +12,8 @@
 
 namespace lowshot {
 
-/// The rows of x in cluster order: order[place] = row. Lists of about 256 near rows, the lists by recursive bisection of
-/// their centroids. Deterministic, whatever the number of threads. O(n sqrt(n) d) with 8-bit products.
+/// The rows of x in cluster order: order[place] = row. Lists of about 256 near rows, the lists by recursive bisection
+/// of their centroids. Deterministic, whatever the number of threads. O(n sqrt(n) d) with 8-bit products.
 std::vector<NodeId> cluster_order(Context& context, const DescriptorView& x);
 
 }  // namespace lowshot

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
-#include <unordered_map>
+#include <span>
 
 #include "knn/centroids.h"
 #include "knn/filter_rows.h"
@@ -17,9 +17,9 @@
 namespace lowshot::knn {
 namespace {
 
-constexpr std::uint32_t usual_list_rows = 256, usual_sample = 1000, first_probes = 128;
-constexpr std::uint32_t room = 24;      // candidates beyond those kept, between two cuts
-constexpr double filter_loss = 0.001;   // recall that 8-bit scores cost beside the pairs that never meet
+constexpr std::uint32_t usual_list_rows = 256, usual_sample = 1000, first_probes = 128, first_window = 8;
+constexpr std::uint32_t room = 16;     // candidates beyond those kept, between two cuts
+constexpr double filter_loss = 0.001;  // recall that 8-bit scores cost beside the pairs that never meet
 
 std::uint32_t value_or(std::uint32_t value, std::uint32_t usual) {
   return value != 0 ? value : usual;
@@ -36,100 +36,42 @@ std::vector<std::uint32_t> all_of(std::size_t count) {
   return rows;
 }
 
-std::vector<std::uint32_t> evenly_spaced(std::size_t rows, std::uint32_t size) {
-  std::vector<std::uint32_t> some(std::min<std::size_t>(rows, size));
-  for (std::size_t s = 0; s < some.size(); ++s) some[s] = static_cast<std::uint32_t>(s * rows / some.size());
-  return some;
-}
-
-std::vector<std::uint32_t> places_of(const ListedRows& listed) {
-  std::vector<std::uint32_t> place(listed.row.size());
-  for (std::uint32_t p = 0; p < place.size(); ++p) place[listed.row[p]] = p;
-  return place;
-}
-
-// What is searched: rows, their lists, and where each row stands.
+// 8-bit rows and the centroids of their lists.
 struct Listing {
-  StackedRows x;
-  Metric metric;
   FilterSpace space;
+  FilterRows codes;
   ListCentroids centroids;
-  ListedRows rows;
-  std::vector<std::uint32_t> place_of;
-
-  Matrix<std::uint32_t> nearest(Context& context, const FilterRows& codes, std::span<const std::uint32_t> some,
-                                std::uint32_t probes) const {
-    return nearest_listed(context, codes, some, metric, centroids, rows, probes);
-  }
+  std::uint32_t list_rows = 0;
 };
 
 Listing make_listing(Context& context, const StackedRows& x, const KnnOptions& options) {
-  Listing out{x, options.metric, {}, {}, {}, {}};
-  const std::uint32_t list_rows = value_or(options.effort.list_rows, usual_list_rows);
-  FilterRows codes = [&] {
+  Listing out;
+  out.list_rows = value_or(options.effort.list_rows, usual_list_rows);
+  {
     Phase phase(context, "k-NN: 8-bit codes");
-    // The queries need not be near the rows: their codes are as fine around the rows' mean, only their norms count.
     out.space = make_filter_space(context.thread_count(), x.first, x.second);
-    return stack_rows(estimate_codes(context, x.first, out.space, options.metric),
-                      estimate_codes(context, x.second, out.space, options.metric));
-  }();
-  Phase phase(context, "k-NN: lists");
-  out.centroids = train_lists(context, codes, options.metric, list_rows);
-  out.rows = sort_by_list(context, std::move(codes), options.metric, out.centroids, list_rows);
-  out.place_of = places_of(out.rows);
-  return out;
-}
-
-// How many lists must be visited until the sample's rows meet their true neighbours. Members meet in either's list.
-std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& sample, const FilterRows& codes,
-                                         const Listing& listing, std::uint32_t most) {
-  const auto place = [&](NodeId id) { return listing.place_of[id]; };
-  const Matrix<std::uint32_t> own = listing.nearest(context, codes, all_of(codes.count), most);
-  std::unordered_map<std::uint32_t, std::size_t> index;
-  std::vector<std::uint32_t> neighbours;
-  for (std::size_t e = 0; sample.among_members && e < sample.truth.ids.size(); ++e)
-    if (const NodeId id = sample.truth.ids.data()[e]; id != no_node)
-      if (index.emplace(place(id), neighbours.size()).second) neighbours.push_back(place(id));
-  const Matrix<std::uint32_t> theirs = listing.nearest(context, listing.rows.codes, neighbours, most);
-  const auto rank_of = [&](const std::uint32_t* lists, std::uint32_t list) {
-    return static_cast<std::uint32_t>(std::find(lists, lists + most, list) - lists) + 1;
-  };
-  std::vector<std::uint32_t> ranks;
-  for (std::size_t s = 0; s < sample.rows.size(); ++s)
-    for (const NodeId id : sample.truth.ids.view().row_span(s)) {
-      if (id == no_node || (sample.among_members && id == sample.rows[s])) continue;
-      const std::uint32_t list = listing.rows.list_of[place(id)];
-      std::uint32_t rank = rank_of(own.row(s), list);
-      if (sample.among_members) {
-        const std::uint32_t home = listing.rows.list_of[listing.place_of[sample.rows[s]]];
-        rank = home == list ? 1 : std::min(rank, rank_of(theirs.row(index.at(place(id))), home));
-      }
-      ranks.push_back(rank);
-    }
-  return ranks;
-}
-
-struct Effort {
-  RecallSample sample;
-  std::uint32_t probes;
-};
-
-// The sample's true neighbours, and the fewest lists with which the wanted share of them meets.
-Effort choose_effort(Context& context, const StackedRows& queries, const FilterRows& codes,
-                     std::vector<std::uint32_t> rows, bool among_members, const Listing& listing,
-                     const KnnOptions& options) {
-  Phase phase(context, "k-NN: sample");
-  Effort out{sample_truth(context, queries, std::move(rows), codes, listing.x, listing.rows,
-                          among_members, options.metric, options.k),
-             options.effort.probes};
-  const std::uint32_t lists = listing.rows.lists();
-  for (std::uint32_t most = std::min(lists, first_probes); out.probes == 0; most = std::min(lists, 4 * most)) {
-    const std::uint32_t probes = probes_for(std::min(1.0, options.recall + filter_loss),
-                                            meeting_ranks(context, out.sample, codes, listing, most));
-    if (probes <= most || most == lists) out.probes = probes;
+    out.codes = stack_rows(estimate_codes(context, x.first, out.space, options.metric),
+                           estimate_codes(context, x.second, out.space, options.metric));
   }
-  out.probes = std::min(out.probes, lists);
+  Phase phase(context, "k-NN: lists");
+  out.centroids = train_lists(context, out.codes, options.metric, out.list_rows);
   return out;
+}
+
+// The fewest lists with which the wanted share of the sample's rows and their true neighbours meets.
+std::uint32_t choose_probes(Context& context, const RecallSample& sample, const Listing& listing,
+                            const KnnOptions& options) {
+  const std::uint32_t lists = listing.centroids.lists;
+  std::uint32_t probes = options.effort.probes;
+  for (std::uint32_t most = std::min(lists, first_probes); probes == 0; most = std::min(lists, 4 * most)) {
+    const std::uint32_t enough =
+        probes_for(std::min(1.0, options.recall + filter_loss),
+                   meeting_ranks(context, sample, listing.codes, options.metric, listing.centroids, most));
+    if (enough <= most || most == lists) probes = enough;
+  }
+  probes = std::min(probes, lists);
+  context.detail(fmt::format("k-NN: each row is compared with {} of {} lists", probes, lists));
+  return probes;
 }
 
 // The lists of `before`, then those of `ranked` that are not among them: visits that were made keep their columns.
@@ -148,112 +90,175 @@ Matrix<std::uint32_t> continue_probes(const Matrix<std::uint32_t>& before, Matri
   return std::move(ranked);
 }
 
-std::uint32_t more_probes(std::uint32_t probes, std::uint32_t lists) {
-  return std::min(lists, probes + std::max(1u, probes / 4));
+KnnTable make_table(std::size_t rows, std::uint32_t k) {
+  return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
 }
 
-// join(begin, end) visits lists begin .. end-1 of each row; rescore() makes the table of what was found.
-template <typename Join, typename Rescore>
-KnnTable join_until(Context& context, const KnnOptions& options, const Effort& effort, std::uint32_t lists,
-                    KnnReport& report, const Join& join, const Rescore& rescore_all) {
+// Recall of the sample's rows by what their lists hold now; list_of(s): that of sample row s.
+template <typename ListOf>
+double measure(const RecallSample& sample, const StackedRows& queries, const StackedRows& x, const Reservoirs& lists,
+               const ListOf& list_of, const KnnOptions& options) {
+  KnnTable found = make_table(sample.rows.size(), options.k);
+  std::vector<Candidate> scratch;
+  for (std::size_t s = 0; s < sample.rows.size(); ++s)
+    rescore(queries, sample.rows[s], x, lists.candidates(list_of(s)), options.metric, options.k, scratch,
+            found.ids.row(s), found.similarities.row(s));
+  return recall_of(sample, found);
+}
+
+// Joins until the sample's recall is what is wanted: join(begin, end) visits lists begin .. end-1 of each row.
+template <typename Join, typename Measure>
+void join_until(Context& context, const KnnOptions& options, std::uint32_t probes, std::uint32_t lists,
+                KnnReport& report, const Join& join, const Measure& measure_now) {
+  Phase phase(context, "k-NN: join");
   report.method = KnnMethod::join;
   report.lists = lists;
   std::uint32_t begin = 0;
-  for (report.probes = effort.probes;; report.probes = more_probes(report.probes, lists)) {
-    {
-      Phase phase(context, "k-NN: join");
-      join(begin, report.probes);
-    }
-    Phase phase(context, "k-NN: float32 scores");
-    KnnTable table = rescore_all();
-    report.recall = recall_of(effort.sample, table);
-    if (options.effort.probes != 0 || report.recall >= options.recall || report.probes == lists) return table;
-    context.detail(fmt::format("recall {:.4f} with {} of {} lists a row: going on", report.recall, report.probes, lists));
+  for (report.probes = probes;; report.probes = std::min(lists, report.probes + std::max(1u, report.probes / 4))) {
+    join(begin, report.probes);
+    report.recall = measure_now();
+    if (options.effort.probes != 0 || report.recall >= options.recall || report.probes == lists) return;
+    context.detail(
+        fmt::format("recall {:.4f} with {} of {} lists a row: going on", report.recall, report.probes, lists));
     begin = report.probes;
   }
+}
+
+// The table's rows from all lists; list i is that of row row_of[i].
+KnnTable rescore_all(Context& context, const StackedRows& queries, std::span<const NodeId> row_of, const StackedRows& x,
+                     const Reservoirs& lists, const KnnOptions& options) {
+  Phase phase(context, "k-NN: float32 scores");
+  KnnTable out = make_table(queries.rows(), options.k);
+#pragma omp parallel num_threads(context.thread_count())
+  {
+    std::vector<Candidate> scratch;
+#pragma omp for schedule(dynamic, 256)
+    for (std::size_t i = 0; i < row_of.size(); ++i)
+      rescore(queries, row_of[i], x, lists.candidates(i), options.metric, options.k, scratch, out.ids.row(row_of[i]),
+              out.similarities.row(row_of[i]));
+  }
+  return out;
+}
+
+Reservoirs make_lists(std::size_t rows, std::uint32_t k) {
+  return Reservoirs(rows, kept_candidates(k), kept_candidates(k) + room);
 }
 
 }  // namespace
 
 KnnTable extend_by_join(Context& context, const KnnTable& table, const DescriptorView& x_old,
                         const DescriptorView& x_new, const KnnOptions& options, KnnReport& report) {
-  const std::uint32_t k = options.k;
+  const int threads = context.thread_count();
   const StackedRows x{x_old, x_new};
   Listing listing = make_listing(context, x, options);
-  const ListedRows& rows = listing.rows;
-  const Effort effort = [&] {
-    std::vector<std::uint32_t> some = evenly_spaced(x.rows(), value_or(options.effort.sample, usual_sample)), places;
-    for (const std::uint32_t row : some) places.push_back(listing.place_of[row]);
-    const FilterRows codes = take_rows(1, rows.codes, places);
-    return choose_effort(context, x, codes, std::move(some), true, listing, options);
+  std::uint32_t wanted_probes = 0;
+  const RecallSample sample = [&] {
+    Phase phase(context, "k-NN: sample");
+    RecallSample out = sample_truth(context, x, listing.codes, x, listing.codes, true,
+                                    value_or(options.effort.sample, usual_sample), options.metric, options.k);
+    wanted_probes = choose_probes(context, out, listing, options);
+    return out;
   }();
 
-  Reservoirs lists(x.rows(), kept_candidates(k), kept_candidates(k) + room);
-  for (std::size_t i = 0; i < table.rows(); ++i)
-    for (std::uint32_t j = 0; j < k && table.ids(i, j) != no_node; ++j)
-      lists.offer(listing.place_of[i], table.similarities(i, j), table.ids(i, j));
-  Matrix<std::uint32_t> probes(x.rows(), 0);
-  KnnTable result = join_until(
-      context, options, effort, rows.lists(), report,
+  ListedRows rows;
+  Matrix<std::uint32_t> probes;
+  {
+    Phase phase(context, "k-NN: sorting by list");
+    const Matrix<std::uint32_t> nearest =
+        nearest_lists(context, listing.codes, all_of(x.rows()), options.metric, listing.centroids, wanted_probes);
+    rows = sort_by_list(threads, std::move(listing.codes), nearest, listing.centroids.lists, listing.list_rows);
+    probes = Matrix<std::uint32_t>(nearest.rows(), nearest.cols());
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::size_t place = 0; place < rows.row.size(); ++place)
+      std::copy_n(nearest.row(rows.row[place]), nearest.cols(), probes.row(place));
+    probes = renumber_lists(threads, std::move(probes), rows);
+  }
+  std::vector<std::size_t> place_of_sample(sample.rows.size());
+  Reservoirs lists = make_lists(x.rows(), options.k);
+  for (std::size_t place = 0; place < rows.row.size(); ++place) {
+    const NodeId row = rows.row[place];
+    const auto at = std::lower_bound(sample.rows.begin(), sample.rows.end(), row);
+    if (at != sample.rows.end() && *at == row)
+      place_of_sample[static_cast<std::size_t>(at - sample.rows.begin())] = place;
+    for (std::uint32_t j = 0; row < table.rows() && j < options.k && table.ids(row, j) != no_node; ++j)
+      lists.offer(place, table.similarities(row, j), table.ids(row, j));
+  }
+
+  const auto first_new = static_cast<NodeId>(x_old.rows());
+  join_until(
+      context, options, wanted_probes, rows.lists(), report,
       [&](std::uint32_t begin, std::uint32_t end) {
-        probes = continue_probes(probes, listing.nearest(context, rows.codes, all_of(x.rows()), end));
-        join_all(context, rows, probes, begin, end, static_cast<NodeId>(x_old.rows()), lists);
+        if (begin == 0) join_within_lists(context, rows, first_new, lists);
+        if (begin != 0)
+          probes = continue_probes(probes, renumber_lists(threads,
+                                                          nearest_lists(context, rows.codes, all_of(x.rows()),
+                                                                        options.metric, listing.centroids, end),
+                                                          rows));
+        // The nearest lists first: thresholds rise before most of the pairs are seen.
+        for (std::uint32_t from = begin, to; from < end; from = to) {
+          to = std::min(end, std::max(from + first_window, 3 * from));
+          join_visits(context, rows, probes, from, to, first_new, lists);
+        }
       },
       [&] {
-        KnnTable out{Matrix<NodeId>(x.rows(), k), Matrix<float>(x.rows(), k)};
-#pragma omp parallel num_threads(context.thread_count())
-        {
-          std::vector<Candidate> scratch;
-#pragma omp for schedule(dynamic, 256)
-          for (std::size_t place = 0; place < rows.row.size(); ++place) {
-            const NodeId row = rows.row[place];
-            rescore(x, row, x, lists.candidates(place), options.metric, k, scratch, out.ids.row(row),
-                    out.similarities.row(row));
-          }
-        }
-        return out;
+        return measure(
+            sample, x, x, lists, [&](std::size_t s) { return place_of_sample[s]; }, options);
       });
-  report.order = std::move(listing.rows.row);
+  rows.codes = {};
+  probes = {};
+  KnnTable result = rescore_all(context, x, rows.row, x, lists, options);
+  report.order = std::move(rows.row);
   return result;
 }
 
-KnnTable search_by_join(Context& context, const DescriptorView& queries, const DescriptorView& x,
+KnnTable search_by_join(Context& context, const DescriptorView& queries, const DescriptorView& x_all,
                         const KnnOptions& options, KnnReport& report) {
-  const std::uint32_t k = options.k;
-  const StackedRows asked{queries, {}};
-  const Listing listing = make_listing(context, {x, {}}, options);
+  const int threads = context.thread_count();
+  const StackedRows asked{queries, {}}, x{x_all, {}};
+  Listing listing = make_listing(context, x, options);
   const FilterRows codes = estimate_codes(context, queries, listing.space, options.metric);
-  const Effort effort = [&] {
-    std::vector<std::uint32_t> some = evenly_spaced(queries.rows(), value_or(options.effort.sample, usual_sample));
-    const FilterRows own = take_rows(1, codes, some);
-    return choose_effort(context, asked, own, std::move(some), false, listing, options);
+  std::uint32_t wanted_probes = 0;
+  const RecallSample sample = [&] {
+    Phase phase(context, "k-NN: sample");
+    RecallSample out = sample_truth(context, asked, codes, x, listing.codes, false,
+                                    value_or(options.effort.sample, usual_sample), options.metric, options.k);
+    wanted_probes = choose_probes(context, out, listing, options);
+    return out;
+  }();
+  const ListedRows rows = [&] {
+    Phase phase(context, "k-NN: sorting by list");
+    const Matrix<std::uint32_t> home =
+        nearest_lists(context, listing.codes, all_of(x.rows()), options.metric, listing.centroids, 1);
+    return sort_by_list(threads, std::move(listing.codes), home, listing.centroids.lists, listing.list_rows);
   }();
 
-  Reservoirs lists(queries.rows(), kept_candidates(k), kept_candidates(k) + room);
+  Reservoirs lists = make_lists(queries.rows(), options.k);
   Matrix<std::uint32_t> probes(queries.rows(), 0);
-  return join_until(
-      context, options, effort, listing.rows.lists(), report,
+  join_until(
+      context, options, wanted_probes, rows.lists(), report,
       [&](std::uint32_t begin, std::uint32_t end) {
-        probes = continue_probes(probes, listing.nearest(context, codes, all_of(queries.rows()), end));
-        join_visitors(context, listing.rows, codes, visits_of(probes, begin, end, listing.rows.lists(), {}), lists);
+        probes = continue_probes(probes, renumber_lists(threads,
+                                                        nearest_lists(context, codes, all_of(queries.rows()),
+                                                                      options.metric, listing.centroids, end),
+                                                        rows));
+        join_visitors(context, rows.codes, rows.first, rows.row, codes, visits_of(probes, begin, end, rows.lists(), {}),
+                      lists);
       },
       [&] {
-        KnnTable out{Matrix<NodeId>(queries.rows(), k), Matrix<float>(queries.rows(), k)};
-#pragma omp parallel num_threads(context.thread_count())
-        {
-          std::vector<Candidate> scratch;
-#pragma omp for schedule(dynamic, 256)
-          for (std::size_t q = 0; q < queries.rows(); ++q)
-            rescore(asked, q, listing.x, lists.candidates(q), options.metric, k, scratch, out.ids.row(q),
-                    out.similarities.row(q));
-        }
-        return out;
+        return measure(
+            sample, asked, x, lists, [&](std::size_t s) { return sample.rows[s]; }, options);
       });
+  return rescore_all(context, asked, all_of(queries.rows()), x, lists, options);
 }
 
 std::vector<NodeId> order_by_list(Context& context, const DescriptorView& x) {
   if (x.rows() == 0) return {};
-  return make_listing(context, {x, {}}, {}).rows.row;
+  Listing listing = make_listing(context, {x, {}}, {});
+  const Matrix<std::uint32_t> home =
+      nearest_lists(context, listing.codes, all_of(x.rows()), Metric::inner_product, listing.centroids, 1);
+  return sort_by_list(context.thread_count(), std::move(listing.codes), home, listing.centroids.lists,
+                      listing.list_rows)
+      .row;
 }
 
 }  // namespace lowshot::knn

@@ -1,6 +1,6 @@
 #pragma once
-// The approximate methods behind lowshot/knn.h: quantise, train lists, sort by list, choose the effort on a sample, join,
-// score what is left in float32, measure recall, go on where it is too low.
+// The approximate methods behind lowshot/knn.h: quantise, train lists, sort by list, choose the effort on a sample,
+// join, score what is left in float32, measure recall, go on where it is too low.
 
 #include "lowshot/knn.h"
 

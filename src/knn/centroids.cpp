@@ -15,10 +15,13 @@ namespace lowshot::knn {
 namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr std::uint32_t chunk_rows = 128;        // rows of a tile: 32 KiB of codes at 256 dimensions
-constexpr std::uint64_t points_per_list = 40;    // more did not move recall
+constexpr std::uint32_t chunk_rows = 128;      // rows of a tile: 32 KiB of codes at 256 dimensions
+constexpr std::uint64_t points_per_list = 40;  // more did not move recall
 constexpr std::uint64_t points_per_super = 256;
-constexpr int lloyd_steps = 4, refine_steps = 2;
+// Super-centroids whose lists a row is compared with. At 1M rows 6 of 62 leave as few probes to do for recall .95 (33)
+// as 12 do; rows that are compared together need 30 between them, with 12 each 43.
+constexpr std::uint32_t near_supers = 6;
+constexpr int lloyd_steps = 4, refine_steps = 3;
 
 // What k-means needs of the codes: rows as points scale * code.
 struct Points {
@@ -161,33 +164,24 @@ std::vector<std::uint32_t> evenly_spaced(std::uint64_t n, std::uint64_t count) {
   return rows;
 }
 
-Matrix<std::uint32_t> rank_supers(const Matrix<float>& supers) {
-  const std::uint32_t count = static_cast<std::uint32_t>(supers.rows());
-  Matrix<std::uint32_t> ranked(count, count);
-  std::vector<float> distance(count);
-  for (std::uint32_t a = 0; a < count; ++a) {
-    for (std::uint32_t b = 0; b < count; ++b) {
-      float square = 0;
-      for (std::size_t j = 0; j < supers.cols(); ++j) square += (supers(a, j) - supers(b, j)) * (supers(a, j) - supers(b, j));
-      distance[b] = a == b ? -1 : square;
+// The nearest super-centroids of each row: rows.size() x some.
+Matrix<std::uint32_t> rank_supers_of(int threads, const Points& points, std::span<const std::uint32_t> rows,
+                                     const CentroidPanels& supers, std::uint32_t some) {
+  Matrix<std::uint32_t> found(rows.size(), some);
+  const std::vector<float> closed(padded(supers.count), infinity);
+#pragma omp parallel num_threads(threads)
+  {
+    GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(supers.count));
+    KnnTable table{Matrix<NodeId>(chunk_rows, some), Matrix<float>(chunk_rows, some)};
+#pragma omp for schedule(dynamic, 16)
+    for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
+      const auto chunk = rows.subspan(begin, std::min<std::size_t>(chunk_rows, rows.size() - begin));
+      gathered.load(points.codes, chunk, false);
+      Reservoirs best(chunk.size(), some);
+      offer(points.backend, gathered, supers, 0, closed, best);
+      best.finish(1, table);
+      std::copy_n(table.ids.data(), chunk.size() * some, found.row(begin));
     }
-    std::iota(ranked.row(a), ranked.row(a) + count, 0u);
-    std::sort(ranked.row(a), ranked.row(a) + count, [&](std::uint32_t x, std::uint32_t y) {
-      return distance[x] != distance[y] ? distance[x] < distance[y] : x < y;
-    });
-  }
-  return ranked;
-}
-
-// The super-centroid of each row, in parallel.
-std::vector<std::uint32_t> supers_of(int threads, const Points& points, std::span<const std::uint32_t> rows,
-                                     const CentroidPanels& supers) {
-  constexpr std::size_t part = 8192;
-  std::vector<std::uint32_t> found(rows.size());
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-  for (std::size_t begin = 0; begin < rows.size(); begin += part) {
-    const auto some = nearest(points, rows.subspan(begin, std::min(part, rows.size() - begin)), supers);
-    std::copy(some.begin(), some.end(), found.begin() + static_cast<std::ptrdiff_t>(begin));
   }
   return found;
 }
@@ -196,43 +190,48 @@ std::vector<std::uint32_t> supers_of(int threads, const Points& points, std::spa
 Matrix<std::uint32_t> find_lists(int threads, const Points& points, std::span<const std::uint32_t> rows,
                                  const ListCentroids& centroids, std::uint32_t probes) {
   const std::uint32_t supers = centroids.supers.count;
-  const Groups groups = group(evenly_spaced(rows.size(), rows.size()), supers_of(threads, points, rows, centroids.supers), supers);
-  // Lists of a dozen super-centroids, and of enough for the probes to be a third of them: what lies farther is hardly
-  // ever among the nearest.
-  const std::uint32_t wanted = std::max(16u, static_cast<std::uint32_t>(3 * std::uint64_t{probes} * supers / centroids.lists));
-  const std::uint32_t around = std::min(supers, wanted);
-  struct Chunk {
-    std::uint32_t super;
-    std::size_t begin, end;
-  };
-  std::vector<Chunk> chunks;
+  // Lists of so many super-centroids, and of enough for the probes to be a quarter of them.
+  const std::uint32_t wanted =
+      std::max(near_supers, static_cast<std::uint32_t>(4 * std::uint64_t{probes} * supers / centroids.lists));
+  const std::uint32_t some = std::min(supers, wanted);
+  const Matrix<std::uint32_t> near = rank_supers_of(threads, points, rows, centroids.supers, some);
+  // Rows with the same two nearest super-centroids share most of the others: they are compared together, with what any
+  // of them needs.
+  std::vector<std::uint32_t> order(rows.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const std::uint32_t second = std::min(1u, some - 1);
+    if (near(a, 0) != near(b, 0)) return near(a, 0) < near(b, 0);
+    return near(a, second) != near(b, second) ? near(a, second) < near(b, second) : a < b;
+  });
   std::uint32_t most_lists = 0;
-  for (std::uint32_t s = 0; s < supers; ++s) {
-    most_lists = std::max(most_lists, centroids.of_super[s].count);
-    for (std::size_t begin = groups.first[s]; begin < groups.first[s + 1]; begin += chunk_rows)
-      chunks.push_back({s, begin, std::min<std::size_t>(begin + chunk_rows, groups.first[s + 1])});
-  }
+  for (const CentroidPanels& lists : centroids.of_super) most_lists = std::max(most_lists, lists.count);
   Matrix<std::uint32_t> found(rows.size(), probes);
   const std::vector<float> closed(padded(most_lists), infinity);
 #pragma omp parallel num_threads(threads)
   {
     GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(most_lists));
     KnnTable table{Matrix<NodeId>(chunk_rows, probes), Matrix<float>(chunk_rows, probes)};
-    std::vector<std::uint32_t> some(chunk_rows);
+    std::vector<std::uint32_t> picked(chunk_rows), asked_for(supers), super(supers);
 #pragma omp for schedule(dynamic, 1)
-    for (std::size_t c = 0; c < chunks.size(); ++c) {
-      const Chunk& chunk = chunks[c];
-      const std::size_t count = chunk.end - chunk.begin;
-      for (std::size_t i = 0; i < count; ++i) some[i] = rows[groups.members[chunk.begin + i]];
-      gathered.load(points.codes, std::span(some).first(count), false);
-      Reservoirs best(count, probes);
-      for (std::uint32_t r = 0; r < around; ++r) {
-        const std::uint32_t super = centroids.nearest_supers(chunk.super, r);
-        offer(points.backend, gathered, centroids.of_super[super], centroids.first_list[super], closed, best);
+    for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
+      const std::size_t count = std::min<std::size_t>(chunk_rows, rows.size() - begin);
+      std::fill(asked_for.begin(), asked_for.end(), 0u);
+      for (std::size_t i = 0; i < count; ++i) {
+        picked[i] = rows[order[begin + i]];
+        for (std::uint32_t r = 0; r < some; ++r) asked_for[near(order[begin + i], r)] += some - r;
       }
+      // Those that most rows are near to come first: thresholds rise early.
+      std::iota(super.begin(), super.end(), 0u);
+      std::stable_sort(super.begin(), super.end(),
+                       [&](std::uint32_t a, std::uint32_t b) { return asked_for[a] > asked_for[b]; });
+      gathered.load(points.codes, std::span(picked).first(count), false);
+      Reservoirs best(count, probes);
+      for (const std::uint32_t s : super)
+        if (asked_for[s] > 0)
+          offer(points.backend, gathered, centroids.of_super[s], centroids.first_list[s], closed, best);
       best.finish(1, table);
-      for (std::size_t i = 0; i < count; ++i)
-        std::copy_n(table.ids.row(i), probes, found.row(groups.members[chunk.begin + i]));
+      for (std::size_t i = 0; i < count; ++i) std::copy_n(table.ids.row(i), probes, found.row(order[begin + i]));
     }
   }
   return found;
@@ -260,9 +259,9 @@ ListCentroids train_lists(Context& context, const FilterRows& codes, Metric metr
   }();
   const std::uint32_t count = static_cast<std::uint32_t>(supers.rows());
   out.supers = encode(supers, points);
-  out.nearest_supers = rank_supers(supers);
 
-  const Groups by_super = group(sample, supers_of(threads, points, sample, out.supers), count);
+  const Matrix<std::uint32_t> super_of = rank_supers_of(threads, points, sample, out.supers, 1);
+  const Groups by_super = group(sample, {super_of.data(), super_of.size()}, count);
   std::vector<Matrix<float>> lists(count);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
   for (std::uint32_t s = 0; s < count; ++s) {

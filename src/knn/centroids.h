@@ -26,13 +26,13 @@ struct CentroidPanels {
 struct ListCentroids {
   std::uint32_t lists = 0;
   CentroidPanels supers;
-  std::vector<CentroidPanels> of_super;    ///< the lists of each super-centroid
-  std::vector<std::uint32_t> first_list;   ///< supers + 1: number of each one's first list
-  Matrix<std::uint32_t> nearest_supers;    ///< supers x supers: all by rising distance, itself first
+  std::vector<CentroidPanels> of_super;   ///< the lists of each super-centroid
+  std::vector<std::uint32_t> first_list;  ///< supers + 1: number of each one's first list
 };
 
-/// Trains about rows / list_rows lists on at most `points_per_list` rows a list. codes: as rows (FilterBound::estimate),
-/// of the backend of `context.isa`. Deterministic, whatever the number of threads. O(n d) and less.
+/// Trains about rows / list_rows lists on at most `points_per_list` rows a list. codes: as rows
+/// (FilterBound::estimate), of the backend of `context.isa`. Deterministic, whatever the number of threads. O(n d) and
+/// less.
 ListCentroids train_lists(Context& context, const FilterRows& codes, Metric metric, std::uint32_t list_rows);
 
 inline constexpr std::uint32_t no_list = 0xffffffffu;

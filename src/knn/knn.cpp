@@ -146,8 +146,8 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
   return result;
 }
 
-KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x,
-                    const KnnOptions& options, KnnReport* report) {
+KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x, const KnnOptions& options,
+                    KnnReport* report) {
   require_sizes(queries, x, options);
   require_effort(options);
   KnnReport own;

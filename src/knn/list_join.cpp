@@ -13,7 +13,8 @@ namespace lowshot::knn {
 namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr std::uint32_t chunk_rows = 128;  // visitors of a tile: 32 KiB of codes at 256 dimensions
+constexpr std::uint32_t chunk_rows = 128;    // visitors of a tile: 32 KiB of codes at 256 dimensions
+constexpr std::uint32_t first_columns = 64;  // members that every row of a list is offered
 
 // One bit of ownership a row, so that two threads may offer to the same list. Held for some nanoseconds.
 class RowLocks {
@@ -42,12 +43,12 @@ class RowLocks {
 // The members of one list as columns.
 class Members {
  public:
-  Members(const ListedRows& rows, std::int32_t offset)
-      : rows_(rows), offset_(offset), panels_(0, 0), closed_() {
+  Members(const FilterRows& codes, std::span<const std::uint32_t> first, std::int32_t offset)
+      : codes_(codes), first_(first), offset_(offset) {
     std::uint32_t longest = 0;
-    for (std::uint32_t l = 0; l < rows.lists(); ++l) longest = std::max(longest, rows.first[l + 1] - rows.first[l]);
+    for (std::size_t l = 0; l + 1 < first.size(); ++l) longest = std::max(longest, first[l + 1] - first[l]);
     const std::uint32_t padded = (longest + panel_width - 1) / panel_width * panel_width;
-    panels_ = Matrix<std::uint8_t>(padded / panel_width, std::size_t{rows.codes.code_bytes} * panel_width);
+    panels_ = Matrix<std::uint8_t>(padded / panel_width, std::size_t{codes.code_bytes} * panel_width);
     closed_.assign(padded, infinity);
     threshold_ = closed_, scale_.assign(padded, 0), bound_.assign(padded, 0);
   }
@@ -57,26 +58,27 @@ class Members {
   std::uint32_t count() const { return count_; }
 
   void load(std::uint32_t list) {
-    begin_ = rows_.first[list];
-    count_ = rows_.first[list + 1] - begin_;
-    pack_panels(rows_.codes.rows.row(begin_), count_, rows_.codes.code_bytes, offset_, panels_.data());
-    std::copy_n(rows_.codes.scale.begin() + begin_, count_, scale_.begin());
-    std::copy_n(rows_.codes.bound.begin() + begin_, count_, bound_.begin());
+    begin_ = first_[list];
+    count_ = first_[list + 1] - begin_;
+    if (count_ == 0) return;
+    pack_panels(codes_.rows.row(begin_), count_, codes_.code_bytes, offset_, panels_.data());
+    std::copy_n(codes_.scale.begin() + begin_, count_, scale_.begin());
+    std::copy_n(codes_.bound.begin() + begin_, count_, bound_.begin());
   }
 
-  // Columns from panel `panel` on, with the thresholds they have now, or closed.
-  void put_into(FilterTile& tile, std::uint32_t panel, const Reservoirs* lists) {
-    const std::uint32_t first = panel * panel_width;
-    for (std::uint32_t j = first; lists != nullptr && j < count_; ++j) threshold_[j] = lists->threshold(begin_ + j);
-    tile.panels = panels_.row(panel);
+  // Columns first .. end-1 (first: of a panel), with the thresholds they have now, or closed.
+  void put_into(FilterTile& tile, std::uint32_t first, std::uint32_t end, const Reservoirs* lists) {
+    for (std::uint32_t j = first; lists != nullptr && j < end; ++j) threshold_[j] = lists->threshold(begin_ + j);
+    tile.panels = panels_.row(first / panel_width);
     tile.col_scale = scale_.data() + first;
     tile.col_bound = bound_.data() + first;
     tile.col_threshold = lists != nullptr ? threshold_.data() + first : closed_.data();
-    tile.col_count = count_ - first;
+    tile.col_count = end - first;
   }
 
  private:
-  const ListedRows& rows_;
+  const FilterRows& codes_;
+  std::span<const std::uint32_t> first_;
   std::int32_t offset_;
   std::uint32_t begin_ = 0, count_ = 0;
   Matrix<std::uint8_t> panels_;
@@ -95,6 +97,23 @@ std::uint32_t rank_of(std::uint32_t list, const std::uint32_t* probes, std::uint
   std::uint32_t rank = none;
   for (std::uint32_t r = 0; r < count; ++r) rank = probes[r] == list ? r : rank;
   return rank;
+}
+
+// Rows `chunk` of `from` against columns first .. end-1 of the members: take(row, member place, score) for what passes
+// the thresholds of `rows_take` or `members_take` (null: they take nothing).
+template <typename Take>
+void compare(const FilterBackend& backend, GatheredRows& gathered, std::span<const std::uint32_t> chunk,
+             Members& members, std::uint32_t first, std::uint32_t end, const Reservoirs* rows_take,
+             const Reservoirs* members_take, const Take& take) {
+  for (std::size_t i = 0; i < chunk.size(); ++i)
+    gathered.threshold(i) = rows_take != nullptr ? rows_take->threshold(chunk[i]) : infinity;
+  FilterTile tile = gathered.tile();
+  members.put_into(tile, first, end, members_take);
+  const FilterHits hits = gathered.hits();
+  const std::size_t count = backend.kernel(tile, hits);
+  for (std::size_t h = 0; h < count; ++h)
+    if (const std::uint32_t column = hits.pairs[h] & 0xffff; column < tile.col_count)
+      take(chunk[hits.pairs[h] >> 16], members.begin() + first + column, hits.scores[h]);
 }
 
 }  // namespace
@@ -117,8 +136,34 @@ Visits visits_of(const Matrix<std::uint32_t>& probes, std::uint32_t begin, std::
   return visits;
 }
 
-void join_all(Context& context, const ListedRows& rows, const Matrix<std::uint32_t>& probes, std::uint32_t begin,
-              std::uint32_t end, NodeId first_new, Reservoirs& lists) {
+void join_within_lists(Context& context, const ListedRows& rows, NodeId first_new, Reservoirs& lists) {
+  const FilterBackend backend = filter_backend(context.isa);
+#pragma omp parallel num_threads(context.thread_count())
+  {
+    Members members(rows.codes, rows.first, backend.offset);
+    GatheredRows gathered(chunk_rows, rows.codes.code_bytes, members.most());
+    std::vector<std::uint32_t> own;
+#pragma omp for schedule(dynamic, 1)
+    for (std::uint32_t list = 0; list < rows.lists(); ++list) {
+      members.load(list);
+      own.resize(members.count());
+      std::iota(own.begin(), own.end(), members.begin());
+      // Each row takes for itself: no row of another thread is touched, and columns in steps that grow let thresholds
+      // rise early. Serving both sides of half the square would offer every row all others.
+      in_chunks(own, [&](std::span<const std::uint32_t> chunk) {
+        gathered.load(rows.codes, chunk, true);
+        for (std::uint32_t first = 0, width = first_columns; first < members.count(); first += width, width *= 2)
+          compare(backend, gathered, chunk, members, first, std::min(members.count(), first + width), &lists, nullptr,
+                  [&](std::uint32_t v, std::uint32_t m, float score) {
+                    if (rows.row[v] >= first_new || rows.row[m] >= first_new) lists.offer(v, score, rows.row[m]);
+                  });
+      });
+    }
+  }
+}
+
+void join_visits(Context& context, const ListedRows& rows, const Matrix<std::uint32_t>& probes, std::uint32_t begin,
+                 std::uint32_t end, NodeId first_new, Reservoirs& lists) {
   const FilterBackend backend = filter_backend(context.isa);
   const Visits visits = visits_of(probes, begin, end, rows.lists(), rows.list_of);
   RowLocks locks(rows.row.size());
@@ -130,44 +175,22 @@ void join_all(Context& context, const ListedRows& rows, const Matrix<std::uint32
   std::uint32_t done = 0;
 #pragma omp parallel num_threads(context.thread_count())
   {
-    Members members(rows, backend.offset);
-    GatheredRows visitors(chunk_rows, rows.codes.code_bytes, members.most());
-    std::vector<std::uint32_t> own;
-    // takes(visitor, member): whether the pair is to be offered.
-    const auto compare = [&](std::span<const std::uint32_t> chunk, std::uint32_t panel, const auto& takes) {
-      visitors.load(rows.codes, chunk, true);
-      for (std::size_t i = 0; i < chunk.size(); ++i) visitors.threshold(i) = lists.threshold(chunk[i]);
-      FilterTile tile = visitors.tile();
-      members.put_into(tile, panel, &lists);
-      const FilterHits hits = visitors.hits();
-      const std::size_t count = backend.kernel(tile, hits);
-      for (std::size_t h = 0; h < count; ++h) {
-        const std::uint32_t column = hits.pairs[h] & 0xffff;
-        if (column >= tile.col_count) continue;
-        const std::uint32_t v = chunk[hits.pairs[h] >> 16], m = members.begin() + panel * panel_width + column;
-        if ((rows.row[v] < first_new && rows.row[m] < first_new) || !takes(v, m)) continue;
-        offer(v, m, hits.scores[h]);
-        if (v != m) offer(m, v, hits.scores[h]);
-      }
-    };
+    Members members(rows.codes, rows.first, backend.offset);
+    GatheredRows gathered(chunk_rows, rows.codes.code_bytes, members.most());
 #pragma omp for schedule(dynamic, 1)
     for (std::uint32_t list = 0; list < rows.lists(); ++list) {
       members.load(list);
-      if (begin == 0) {
-        own.resize(members.count());
-        std::iota(own.begin(), own.end(), members.begin());
-        in_chunks(own, [&](std::span<const std::uint32_t> chunk) {
-          compare(chunk, (chunk[0] - members.begin()) / panel_width,
-                  [](std::uint32_t v, std::uint32_t m) { return v <= m; });
-        });
-      }
-      const auto visiting = std::span(visits.visitors).subspan(visits.first[list], visits.first[list + 1] - visits.first[list]);
-      in_chunks(visiting, [&](std::span<const std::uint32_t> chunk) {
-        compare(chunk, 0, [&](std::uint32_t v, std::uint32_t m) {
-          // The member may visit the visitor's list: then the pair has met before, or meets in both lists now.
-          const std::uint32_t rank = rank_of(rows.list_of[v], probes.row(m), end, end);
-          return rank == end || (rank >= begin && list < rows.list_of[v]);
-        });
+      in_chunks(visits.of(list), [&](std::span<const std::uint32_t> chunk) {
+        gathered.load(rows.codes, chunk, true);
+        compare(backend, gathered, chunk, members, 0, members.count(), &lists, &lists,
+                [&](std::uint32_t v, std::uint32_t m, float score) {
+                  if (rows.row[v] < first_new && rows.row[m] < first_new) return;
+                  // The member may visit the visitor's list: then the pair has met before, or meets in both lists now.
+                  const std::uint32_t rank = rank_of(rows.list_of[v], probes.row(m), end, end);
+                  if (rank < begin || (rank < end && list > rows.list_of[v])) return;
+                  offer(v, m, score);
+                  offer(m, v, score);
+                });
       });
       std::uint32_t finished;
 #pragma omp atomic capture
@@ -177,32 +200,28 @@ void join_all(Context& context, const ListedRows& rows, const Matrix<std::uint32
   }
 }
 
-void join_visitors(Context& context, const ListedRows& rows, const FilterRows& queries, const Visits& visits,
-                   Reservoirs& lists) {
+void join_visitors(Context& context, const FilterRows& all_members, std::span<const std::uint32_t> first,
+                   std::span<const NodeId> ids, const FilterRows& queries, const Visits& visits, Reservoirs& lists) {
   const FilterBackend backend = filter_backend(context.isa);
   RowLocks locks(lists.rows());
+  const std::size_t blocks = first.size() - 1;
 #pragma omp parallel num_threads(context.thread_count())
   {
-    Members members(rows, backend.offset);
-    GatheredRows visitors(chunk_rows, rows.codes.code_bytes, members.most());
+    Members members(all_members, first, backend.offset);
+    GatheredRows gathered(chunk_rows, queries.code_bytes, members.most());
 #pragma omp for schedule(dynamic, 1)
-    for (std::uint32_t list = 0; list < rows.lists(); ++list) {
-      const auto visiting = std::span(visits.visitors).subspan(visits.first[list], visits.first[list + 1] - visits.first[list]);
-      if (visiting.empty()) continue;
-      members.load(list);
-      in_chunks(visiting, [&](std::span<const std::uint32_t> chunk) {
-        visitors.load(queries, chunk, true);
-        for (std::size_t i = 0; i < chunk.size(); ++i) visitors.threshold(i) = lists.threshold(chunk[i]);
-        FilterTile tile = visitors.tile();
-        members.put_into(tile, 0, nullptr);
-        const FilterHits hits = visitors.hits();
-        const std::size_t count = backend.kernel(tile, hits);
-        for (std::size_t h = 0; h < count; ++h) {
-          const std::uint32_t column = hits.pairs[h] & 0xffff, v = chunk[hits.pairs[h] >> 16];
-          if (column >= tile.col_count || hits.scores[h] < lists.threshold(v)) continue;
-          const auto guard = locks.hold(v);
-          lists.offer(v, hits.scores[h], rows.row[members.begin() + column]);
-        }
+    for (std::size_t block = 0; block < blocks; ++block) {
+      const auto visitors = visits.of(static_cast<std::uint32_t>(block));
+      if (visitors.empty()) continue;
+      members.load(static_cast<std::uint32_t>(block));
+      in_chunks(visitors, [&](std::span<const std::uint32_t> chunk) {
+        gathered.load(queries, chunk, true);
+        compare(backend, gathered, chunk, members, 0, members.count(), &lists, nullptr,
+                [&](std::uint32_t v, std::uint32_t m, float score) {
+                  if (score < lists.threshold(v)) return;
+                  const auto guard = locks.hold(v);
+                  lists.offer(v, score, ids.empty() ? m : ids[m]);
+                });
       });
     }
   }

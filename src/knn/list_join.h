@@ -22,6 +22,10 @@ namespace lowshot::knn {
 struct Visits {
   std::vector<std::uint64_t> first;
   std::vector<std::uint32_t> visitors;
+
+  std::span<const std::uint32_t> of(std::uint32_t list) const {
+    return std::span(visitors).subspan(first[list], first[list + 1] - first[list]);
+  }
 };
 
 /// Columns begin .. end-1 of `probes` (rows x probes list numbers) by list; a row's own list (`home`, may be empty) is
@@ -29,14 +33,18 @@ struct Visits {
 Visits visits_of(const Matrix<std::uint32_t>& probes, std::uint32_t begin, std::uint32_t end, std::uint32_t lists,
                  std::span<const std::uint32_t> home);
 
-/// Members of lists compared among themselves and with visitors of the same set; both sides take. `lists`: one a place.
-/// Columns begin .. end-1 of `probes` (by place) are visited now, those before have been. With begin = 0 the members of
-/// each list are compared, too. Rows with ids below `first_new` are not compared with each other (they have been).
-void join_all(Context& context, const ListedRows& rows, const Matrix<std::uint32_t>& probes, std::uint32_t begin,
-              std::uint32_t end, NodeId first_new, Reservoirs& lists);
+/// The members of each list compared with each other. `lists`: one a place. Rows with ids below `first_new` are not
+/// compared with each other, here and below (they have been).
+void join_within_lists(Context& context, const ListedRows& rows, NodeId first_new, Reservoirs& lists);
 
-/// Members offered to visitors of another set: `visits` holds indices of `queries`, one list each.
-void join_visitors(Context& context, const ListedRows& rows, const FilterRows& queries, const Visits& visits,
-                   Reservoirs& lists);
+/// Members compared with visitors of the same set; both sides take. Columns begin .. end-1 of `probes` (by place) are
+/// visited now, those before have been; a row's own list is no visit.
+void join_visits(Context& context, const ListedRows& rows, const Matrix<std::uint32_t>& probes, std::uint32_t begin,
+                 std::uint32_t end, NodeId first_new, Reservoirs& lists);
+
+/// Blocks of `members` (rows first[b] .. first[b+1]-1) offered to visitors of another set, one list each of `lists`:
+/// `visits` holds rows of `queries` by block. ids: those of the members; none means their row numbers.
+void join_visitors(Context& context, const FilterRows& members, std::span<const std::uint32_t> first,
+                   std::span<const NodeId> ids, const FilterRows& queries, const Visits& visits, Reservoirs& lists);
 
 }  // namespace lowshot::knn

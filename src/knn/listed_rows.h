@@ -23,13 +23,13 @@ struct ListedRows {
   std::uint32_t lists() const { return static_cast<std::uint32_t>(first.size() - 1); }
 };
 
-/// Sorts rows of `codes` by their nearest list. `codes` is given up: its rows come out in the new order.
-ListedRows sort_by_list(Context& context, FilterRows&& codes, Metric metric, const ListCentroids& centroids,
+/// Sorts the rows of `codes` by list, the first column of `nearest` (rows x probes lists of the centroids). `codes` is
+/// given up: its rows come out in the new order.
+ListedRows sort_by_list(int threads, FilterRows&& codes, const Matrix<std::uint32_t>& nearest, std::uint32_t lists,
                         std::uint32_t list_rows);
 
-/// The `probes` nearest lists of each of `rows` (of `codes`) in the numbering of `listed`.
-Matrix<std::uint32_t> nearest_listed(Context& context, const FilterRows& codes, std::span<const std::uint32_t> rows,
-                                     Metric metric, const ListCentroids& centroids, const ListedRows& listed,
-                                     std::uint32_t probes);
+/// `nearest` (rows x probes lists of the centroids) in the numbering of `listed`, with as many columns: a list that was
+/// cut stands for its pieces.
+Matrix<std::uint32_t> renumber_lists(int threads, Matrix<std::uint32_t>&& nearest, const ListedRows& listed);
 
 }  // namespace lowshot::knn

@@ -2,60 +2,101 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
+#include <span>
 
+#include "knn/filter_rows.h"
 #include "knn/list_join.h"
 
 namespace lowshot::knn {
 namespace {
 
-constexpr float tie = 1e-6f;  // as in check_knn
+constexpr float tie = 1e-6f;               // as in check_knn
+constexpr std::uint32_t block_rows = 512;  // rows that are packed at a time
 
 }  // namespace
 
-RecallSample sample_truth(Context& context, const StackedRows& queries, std::vector<std::uint32_t> rows,
-                          const FilterRows& codes, const StackedRows& x,
-                          const ListedRows& listed, bool among_members, Metric metric, std::uint32_t k) {
-  const std::size_t size = rows.size();
-  Visits everywhere;
-  everywhere.visitors.resize(listed.lists() * size);
-  for (std::uint32_t l = 0; l <= listed.lists(); ++l) everywhere.first.push_back(l * size);
-  for (std::size_t v = 0; v < everywhere.visitors.size(); ++v)
-    everywhere.visitors[v] = static_cast<std::uint32_t>(v % size);
-  Reservoirs lists(size, 2 * kept_candidates(k));
-  join_visitors(context, listed, codes, everywhere, lists);
+RecallSample sample_truth(Context& context, const StackedRows& queries, const FilterRows& query_codes,
+                          const StackedRows& x, const FilterRows& codes, bool among_members, std::uint32_t size,
+                          Metric metric, std::uint32_t k) {
+  RecallSample sample;
+  sample.among_members = among_members;
+  const std::size_t rows = std::min<std::size_t>(size, queries.rows());
+  for (std::size_t s = 0; s < rows; ++s) sample.rows.push_back(static_cast<std::uint32_t>(s * queries.rows() / rows));
+  sample.codes = take_rows(1, query_codes, sample.rows);
 
-  RecallSample sample{std::move(rows), {Matrix<NodeId>(size, k), Matrix<float>(size, k)}, among_members};
+  std::vector<std::uint32_t> blocks;
+  for (std::size_t begin = 0; begin < x.rows(); begin += block_rows)
+    blocks.push_back(static_cast<std::uint32_t>(begin));
+  blocks.push_back(static_cast<std::uint32_t>(x.rows()));
+  Visits everywhere;
+  for (std::size_t b = 0; b < blocks.size(); ++b) everywhere.first.push_back(b * rows);
+  for (std::size_t v = 0; v < everywhere.first.back(); ++v)
+    everywhere.visitors.push_back(static_cast<std::uint32_t>(v % rows));
+  Reservoirs lists(rows, 2 * kept_candidates(k));
+  join_visitors(context, codes, blocks, {}, sample.codes, everywhere, lists);
+
+  sample.truth = {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
   std::vector<Candidate> scratch;
-  for (std::size_t s = 0; s < size; ++s)
+  for (std::size_t s = 0; s < rows; ++s)
     rescore(queries, sample.rows[s], x, lists.candidates(s), metric, k, scratch, sample.truth.ids.row(s),
             sample.truth.similarities.row(s));
   return sample;
 }
 
-double recall_of(const RecallSample& sample, const KnnTable& table) {
+double recall_of(const RecallSample& sample, const KnnTable& found) {
   double sum = 0;
   std::size_t counted = 0;
   const std::size_t most = sample.truth.k() - (sample.among_members ? 1 : 0);
   for (std::size_t s = 0; s < sample.rows.size(); ++s) {
     const auto is_other = [&](NodeId id) { return id != no_node && !(sample.among_members && id == sample.rows[s]); };
-    std::size_t others = 0, found = 0;
+    std::size_t others = 0, hits = 0;
     float last = 0;
     for (std::size_t j = 0; j < sample.truth.k() && others < most; ++j)
       if (is_other(sample.truth.ids(s, j))) ++others, last = sample.truth.similarities(s, j);
     if (others == 0) continue;
-    const std::size_t row = sample.rows[s];
     for (std::size_t j = 0; j < sample.truth.k(); ++j)
-      if (is_other(table.ids(row, j)) && table.similarities(row, j) >= last - tie) ++found;
-    sum += static_cast<double>(std::min(found, others)) / static_cast<double>(others);
+      if (is_other(found.ids(s, j)) && found.similarities(s, j) >= last - tie) ++hits;
+    sum += static_cast<double>(std::min(hits, others)) / static_cast<double>(others);
     ++counted;
   }
   return counted == 0 ? 1 : sum / static_cast<double>(counted);
 }
 
+std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& sample, const FilterRows& codes,
+                                         Metric metric, const ListCentroids& centroids, std::uint32_t most) {
+  // Lists of the sample's rows, and of their neighbours: each neighbour once.
+  std::vector<std::uint32_t> every(sample.rows.size()), neighbours;
+  std::iota(every.begin(), every.end(), 0u);
+  const NodeId* ids = sample.truth.ids.data();
+  std::copy_if(ids, ids + sample.truth.ids.size(), std::back_inserter(neighbours),
+               [](NodeId id) { return id != no_node; });
+  std::sort(neighbours.begin(), neighbours.end());
+  neighbours.erase(std::unique(neighbours.begin(), neighbours.end()), neighbours.end());
+  const Matrix<std::uint32_t> own = nearest_lists(context, sample.codes, every, metric, centroids, most);
+  const Matrix<std::uint32_t> theirs =
+      nearest_lists(context, codes, neighbours, metric, centroids, sample.among_members ? most : 1);
+  const auto rank_of = [](std::span<const std::uint32_t> lists, std::uint32_t list) {
+    return static_cast<std::uint32_t>(std::find(lists.begin(), lists.end(), list) - lists.begin()) + 1;
+  };
+  std::vector<std::uint32_t> ranks;
+  for (std::size_t s = 0; s < sample.rows.size(); ++s)
+    for (const NodeId id : sample.truth.ids.view().row_span(s)) {
+      if (id == no_node || (sample.among_members && id == sample.rows[s])) continue;
+      const auto at = std::lower_bound(neighbours.begin(), neighbours.end(), id) - neighbours.begin();
+      const auto lists = theirs.view().row_span(static_cast<std::size_t>(at));
+      std::uint32_t rank = rank_of(own.view().row_span(s), lists[0]);
+      if (sample.among_members) rank = std::min(rank, rank_of(lists, own(s, 0)));
+      ranks.push_back(rank);
+    }
+  return ranks;
+}
+
 std::uint32_t probes_for(double recall, std::vector<std::uint32_t> ranks) {
   if (ranks.empty()) return 1;
-  const auto place = std::min(ranks.size() - 1, static_cast<std::size_t>(std::ceil(recall * static_cast<double>(ranks.size()))));
+  const auto place =
+      std::min(ranks.size() - 1, static_cast<std::size_t>(std::ceil(recall * static_cast<double>(ranks.size()))));
   std::nth_element(ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(place), ranks.end());
   return ranks[place];
 }

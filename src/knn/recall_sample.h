@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "knn/listed_rows.h"
+#include "knn/centroids.h"
 #include "knn/rescore.h"
 #include "lowshot/knn.h"
 
@@ -14,22 +14,28 @@ namespace lowshot::knn {
 /// Some rows of a set and the k true neighbours of each.
 struct RecallSample {
   std::vector<std::uint32_t> rows;
+  FilterRows codes;    ///< theirs
   KnnTable truth;      ///< rows.size() x k
   bool among_members;  ///< the rows are themselves among those that are searched, and do not count as found
 };
 
-/// `rows` of `queries` (`codes`: theirs alone) compared with the members of all lists: 8-bit scores, twice the candidates
-/// that the join keeps, float32 at the end. x: what the lists hold.
-RecallSample sample_truth(Context& context, const StackedRows& queries, std::vector<std::uint32_t> rows,
-                          const FilterRows& codes, const StackedRows& x,
-                          const ListedRows& listed, bool among_members, Metric metric, std::uint32_t k);
+/// At most `size` evenly spaced rows of `queries` (with all their codes) compared with all of x (with all its codes):
+/// 8-bit scores, twice the candidates that the join keeps, float32 at the end.
+RecallSample sample_truth(Context& context, const StackedRows& queries, const FilterRows& query_codes,
+                          const StackedRows& x, const FilterRows& codes, bool among_members, std::uint32_t size,
+                          Metric metric, std::uint32_t k);
 
-/// The mean share of their true neighbours that the sample's rows have in `table`, counted as check_knn does: a returned
-/// similarity of at least the true last one - 1e-6 will do. 1 where there is nothing to find.
-double recall_of(const RecallSample& sample, const KnnTable& table);
+/// The mean share of their true neighbours that the sample's rows have in `found` (a row each, k columns), counted as
+/// check_knn does: a returned similarity of at least the true last one - 1e-6 will do. 1 where there is nothing to
+/// find.
+double recall_of(const RecallSample& sample, const KnnTable& found);
 
-/// The fewest lists to visit with which a share of `recall` of the sample's true pairs meets; `ranks`: for each pair,
-/// how many of the nearest lists must be visited for it to meet.
+/// How many of its nearest lists must be visited until each of the sample's rows meets each of its true neighbours.
+/// Rows among the members meet in either's list. `most`: lists looked at; most + 1 for pairs that need more.
+std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& sample, const FilterRows& codes,
+                                         Metric metric, const ListCentroids& centroids, std::uint32_t most);
+
+/// The fewest visits with which a share of `recall` of the pairs meets.
 std::uint32_t probes_for(double recall, std::vector<std::uint32_t> ranks);
 
 }  // namespace lowshot::knn

@@ -28,8 +28,7 @@ std::uint32_t kept_candidates(std::uint32_t k);
 
 /// Scores the candidates of one row (`query` of `queries`) against `x` and writes the k best of
 /// them, sorted, as a table's row. `scratch` is overwritten.
-void rescore(const StackedRows& queries, std::size_t query, const StackedRows& x,
-             std::span<const Candidate> candidates, Metric metric, std::uint32_t k, std::vector<Candidate>& scratch,
-             NodeId* ids, float* similarities);
+void rescore(const StackedRows& queries, std::size_t query, const StackedRows& x, std::span<const Candidate> candidates,
+             Metric metric, std::uint32_t k, std::vector<Candidate>& scratch, NodeId* ids, float* similarities);
 
 }  // namespace lowshot::knn

