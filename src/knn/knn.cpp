@@ -20,8 +20,10 @@ using knn::Side;
 
 constexpr std::uint32_t largest_k = 1024;
 constexpr std::size_t largest_dim = 65536;  // 65,536 x 255 x 127 still fits the filter's 32-bit sums
-// Pairs of rows from which on the join is quicker, all that it needs for itself included.
-constexpr double join_pairs = 1e10;
+// Pairs of rows from which on the join is taken, 63,000 rows with each other. It is quicker from 20,000 rows on (0.15 s
+// against 0.2 at 256 dimensions, two Zen 5 cores); until here the exact search takes about a second, which is no price
+// for the last neighbours.
+constexpr double join_pairs = 2e9;
 
 void require_nodes(std::uint64_t rows) {
   if (rows > max_nodes)

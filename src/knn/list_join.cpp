@@ -13,7 +13,8 @@ namespace lowshot::knn {
 namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr std::uint32_t chunk_rows = 128;    // visitors of a tile: 32 KiB of codes at 256 dimensions
+constexpr std::uint32_t chunk_rows =
+    144;  // visitors of a tile, whole steps of all kernels: 36 KiB of codes at 256 dimensions
 constexpr std::uint32_t first_columns = 64;  // members that every row of a list is offered
 
 // One bit of ownership a row, so that two threads may offer to the same list. Held for some nanoseconds.

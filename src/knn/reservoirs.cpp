@@ -43,8 +43,9 @@ Reservoirs::Reservoirs(int threads, const KnnTable& table, std::uint32_t k) : Re
   }
 }
 
-// Candidates of a row are distinct, so some value parts the k best from the rest: bisection finds it, each step
-// counting by whole vectors. A third of the time of std::nth_element, which guesses branches wrong.
+// Candidates of a row are distinct, so some value parts the k best from the rest: bisection finds it, in 8 steps that
+// count by whole vectors. 0.2 us for 40 of 56 where std::nth_element, which guesses branches wrong, takes 0.5 (one Zen
+// 5 core); guessing where it would lie if candidates were spread evenly saves no steps.
 void Reservoirs::cut(std::size_t row) {
   Candidate* list = lists_.row(row);
   const std::uint32_t count = count_[row];
