@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "knn/quantise.h"
 #include "lowshot/error.h"
 
 namespace lowshot::knn {
@@ -41,29 +42,20 @@ void add_columns(int threads, const DescriptorView& x, std::vector<double>& sum)
     for (std::size_t j = 0; j < dim; ++j) sum[j] += partial(c, j);
 }
 
-struct Norms {
-  double centred = 0, raw = 0;
-};
-
-Norms largest_norms(int threads, const DescriptorView& x, const std::vector<float>& centre) {
+// Of any row; squared.
+RowNorms largest_norms(int threads, const DescriptorView& x, const std::vector<float>& centre) {
   double centred = 0, raw = 0;
 #pragma omp parallel num_threads(threads) reduction(max : centred, raw)
   {
     std::vector<float> buffer(x.cols());
 #pragma omp for schedule(static)
     for (std::size_t i = 0; i < x.rows(); ++i) {
-      const float* row = x.load(i, buffer.data());
-      double c = 0, r = 0;
-      for (std::size_t j = 0; j < x.cols(); ++j) {
-        const double shifted = row[j] - centre[j];
-        c += shifted * shifted;
-        r += static_cast<double>(row[j]) * row[j];
-      }
-      centred = std::max(centred, c);
-      raw = std::max(raw, r);
+      const RowNorms norms = squared_norms(x.load(i, buffer.data()), centre.data(), x.cols());
+      centred = std::max(centred, norms.centred);
+      raw = std::max(raw, norms.raw);
     }
   }
-  return {std::sqrt(centred), std::sqrt(raw)};
+  return {centred, raw};
 }
 
 }  // namespace
@@ -89,15 +81,16 @@ FilterSpace make_filter_space(int threads, const DescriptorView& x, const Descri
   for (std::size_t j = 0; j < dim; ++j) space.centre[j] = static_cast<float>(sum[j] / count);
   for (const float c : space.centre)
     if (!std::isfinite(c)) throw Error(ErrorKind::input, "descriptors hold NaN or infinite values");
-  const Norms a = largest_norms(threads, x, space.centre), b = largest_norms(threads, y, space.centre);
-  if (std::max({a.centred, b.centred, a.raw, b.raw}) > longest_row)
+  const RowNorms a = largest_norms(threads, x, space.centre), b = largest_norms(threads, y, space.centre);
+  const double centred = std::sqrt(std::max(a.centred, b.centred)), raw = std::sqrt(std::max(a.raw, b.raw));
+  if (std::max(centred, raw) > longest_row)
     throw Error(
         ErrorKind::input,
         fmt::format("a descriptor of norm {:.3g} is longer than {:.0e}: its similarities leave the range of float32",
-                    std::max(a.raw, b.raw), longest_row),
+                    raw, longest_row),
         "", "normalise the rows or divide all of them by one number");
-  space.largest_norm = static_cast<float>(std::max(a.centred, b.centred) * (1 + 1e-6));
-  space.largest_raw_norm = static_cast<float>(std::max(a.raw, b.raw) * (1 + 1e-6));
+  space.largest_norm = static_cast<float>(centred * (1 + 1e-6));
+  space.largest_raw_norm = static_cast<float>(raw * (1 + 1e-6));
   return space;
 }
 
@@ -135,44 +128,23 @@ FilterRows make_filter_rows(int threads, const DescriptorView& x, const FilterSp
 
 #pragma omp parallel num_threads(threads)
   {
-    std::vector<float> shifted(dim), buffer(dim);
-    std::vector<std::int8_t> codes(out.code_bytes, 0);
+    std::vector<float> buffer(dim);
+    std::vector<std::int8_t> panel_codes(with_rows ? 0 : std::size_t{panel_width} * out.code_bytes);
 #pragma omp for schedule(static)
     for (std::size_t panel = 0; panel < panels; ++panel) {
-      std::uint8_t* packed = with_panels ? out.panels.row(panel) : nullptr;
-      if (packed != nullptr) std::fill_n(packed, panel_bytes, static_cast<std::uint8_t>(backend.offset));
-      for (std::size_t i = panel * panel_width; i < std::min(n, (panel + 1) * panel_width); ++i) {
-        const float* row = x.load(i, buffer.data());
-        float largest = 0;
-        for (std::size_t j = 0; j < dim; ++j) {
-          shifted[j] = row[j] - space.centre[j];
-          largest = std::max(largest, std::fabs(shifted[j]));
-        }
-        const float scale = largest / static_cast<float>(backend.levels);
-        const float inverse = largest > 0 ? 1 / scale : 0;
-        double residual = 0, square = 0, along_centre = 0;
-        std::int32_t code_sum = 0;
-        for (std::size_t j = 0; j < dim; ++j) {
-          const int code =
-              std::clamp(static_cast<int>(std::lrintf(shifted[j] * inverse)), -backend.levels, backend.levels);
-          codes[j] = static_cast<std::int8_t>(code);
-          code_sum += code;
-          const double left = static_cast<double>(shifted[j]) - static_cast<double>(scale) * code;
-          residual += left * left;
-          square += static_cast<double>(shifted[j]) * shifted[j];
-          along_centre += static_cast<double>(shifted[j]) * space.centre[j];
-        }
-        const double bias = metric == Metric::l2 ? -square : along_centre + centre_square / 2;
-        out.scale[i] = scale * static_cast<float>(std::sqrt(alpha));
-        out.start[i] = -backend.offset * code_sum;
-        const double above = bound == FilterBound::upper ? alpha * norm * std::sqrt(residual) + rounding : 0;
+      const std::size_t first = panel * panel_width, width = std::min<std::size_t>(panel_width, n - first);
+      std::int8_t* const codes = with_rows ? out.rows.row(first) : panel_codes.data();
+      for (std::size_t i = first; i < first + width; ++i) {
+        std::int8_t* const own = codes + (i - first) * out.code_bytes;
+        const QuantisedRow q = quantise(x.load(i, buffer.data()), space.centre.data(), dim, backend.levels, own);
+        std::fill(own + dim, own + out.code_bytes, std::int8_t{0});
+        const double bias = metric == Metric::l2 ? -q.square : q.along_centre + centre_square / 2;
+        const double above = bound == FilterBound::upper ? alpha * norm * std::sqrt(q.residual) + rounding : 0;
+        out.scale[i] = q.scale * static_cast<float>(std::sqrt(alpha));
+        out.start[i] = -backend.offset * q.code_sum;
         out.bound[i] = static_cast<float>(bias + above);
-        if (with_rows) std::copy_n(codes.data(), out.code_bytes, out.rows.row(i));
-        if (packed != nullptr)
-          for (std::size_t j = 0; j < dim; ++j)
-            packed[j / dim_group * (dim_group * panel_width) + (i % panel_width) * dim_group + j % dim_group] =
-                static_cast<std::uint8_t>(codes[j] + backend.offset);
       }
+      if (with_panels) pack_panels(codes, width, out.code_bytes, backend.offset, out.panels.row(panel));
     }
   }
   return out;

@@ -9,12 +9,25 @@
 namespace lowshot::knn {
 namespace {
 
-// Fetches the first lines of a row; the processor's own prefetcher follows.
-void fetch(const DescriptorView& x, std::size_t i) {
-  const char* row =
-      x.is_half() ? reinterpret_cast<const char*>(x.half_row(i)) : reinterpret_cast<const char*>(x.single_row(i));
-  const std::size_t bytes = x.cols() * (x.is_half() ? sizeof(Half) : sizeof(float));
-  for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(row + b);
+// Appends the candidates that are rows of `part`, whose first row is number `first` of the whole.
+void score(const DescriptorView& own, std::size_t i, const DescriptorView& part, NodeId first,
+           std::span<const Candidate> candidates, Metric metric, std::vector<Candidate>& scored) {
+  constexpr std::size_t most = 128;
+  NodeId rows[most] = {};
+  float similarity[most];
+  std::size_t count = 0;
+  const auto flush = [&] {
+    similarities(own, i, part, rows, count, metric, similarity);
+    for (std::size_t c = 0; c < count; ++c) scored.push_back(make_candidate(similarity[c], first + rows[c]));
+    count = 0;
+  };
+  for (const Candidate c : candidates) {
+    const NodeId id = id_of(c);
+    if (id < first || id - first >= part.rows()) continue;
+    rows[count++] = id - first;
+    if (count == most) flush();
+  }
+  flush();
 }
 
 }  // namespace
@@ -25,15 +38,10 @@ std::uint32_t kept_candidates(std::uint32_t k) {
 
 void rescore(const StackedRows& queries, std::size_t query, const StackedRows& x, std::span<const Candidate> candidates,
              Metric metric, std::uint32_t k, std::vector<Candidate>& scratch, NodeId* ids, float* similarities) {
-  constexpr std::size_t ahead = 4;
-  scratch.resize(candidates.size());
+  scratch.clear();
   queries.at(query, [&](const DescriptorView& own, std::size_t i) {
-    for (std::size_t c = 0; c < candidates.size(); ++c) {
-      if (c + ahead < candidates.size()) x.at(id_of(candidates[c + ahead]), fetch);
-      x.at(id_of(candidates[c]), [&](const DescriptorView& view, std::size_t row) {
-        scratch[c] = make_candidate(similarity(own, i, view, row, metric), id_of(candidates[c]));
-      });
-    }
+    score(own, i, x.first, 0, candidates, metric, scratch);
+    score(own, i, x.second, static_cast<NodeId>(x.first.rows()), candidates, metric, scratch);
   });
   const std::size_t found = std::min<std::size_t>(k, scratch.size());
   std::partial_sort(scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(found), scratch.end(),

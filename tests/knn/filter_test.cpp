@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -22,6 +23,19 @@ std::string where(oracle::Shape shape, std::size_t d, Isa isa, Metric metric) {
          (metric == Metric::l2 ? ", l2" : ", inner product");
 }
 
+// What a kernel must survive: any codes, the largest products, and sums of eight products just above and below the
+// largest that the AVX2 kernel may add in 16 bits.
+enum class Codes { any, extreme, border };
+constexpr const char* code_names[] = {" any", " extreme", " border"};
+
+// Code of dimension c of row i: in every 16 dimensions those whose products share a lane come to 258 .. 262, or to
+// minus that in every other row.
+std::int8_t border_code(std::uint32_t i, std::uint32_t c) {
+  const std::uint32_t before = c % 16 / 4 * 2 + c % 2;  // of the same lane
+  const int left = static_cast<int>(258 + i % 5) - static_cast<int>(63 * before);
+  return static_cast<std::int8_t>(std::clamp(left, 0, 63) * (i % 2 == 0 ? 1 : -1));
+}
+
 // Codes, scales, bounds and thresholds of a tile, in plain arrays as well as packed the way the kernels read them.
 struct MadeUpTile {
   std::uint32_t rows, cols, dim;
@@ -31,14 +45,15 @@ struct MadeUpTile {
   std::vector<std::uint8_t> panels;
 
   MadeUpTile(std::uint32_t row_count, std::uint32_t col_count, std::uint32_t code_bytes, const FilterBackend& backend,
-             bool extreme, std::uint32_t seed)
+             Codes codes, std::uint32_t seed)
       : rows(row_count), cols(col_count), dim(code_bytes) {
     std::mt19937 random(seed);
     const auto code = [&] {
-      if (extreme) return static_cast<std::int8_t>(random() % 4 == 0 ? -backend.levels : backend.levels);
+      if (codes != Codes::any) return static_cast<std::int8_t>(random() % 4 == 0 ? -backend.levels : backend.levels);
       return static_cast<std::int8_t>(static_cast<int>(random() % (2 * backend.levels + 1)) - backend.levels);
     };
-    for (std::uint32_t e = 0; e < rows * dim; ++e) row_codes.push_back(code());
+    for (std::uint32_t e = 0; e < rows * dim; ++e)
+      row_codes.push_back(codes == Codes::border ? border_code(e / dim, e % dim) : code());
     for (std::uint32_t e = 0; e < cols * dim; ++e) col_codes.push_back(code());
     const std::uint32_t padded = (cols + 15) / 16 * 16;
     std::uniform_real_distribution<float> uniform(0.5f, 1.5f);
@@ -119,13 +134,13 @@ TEST(FilterKernel, ReturnsThePairsOfAPlainLoop) {
   for (const Isa isa : oracle::machine_isas()) {
     const FilterBackend backend = filter_backend(isa);
     std::size_t passed = 0, all = 0;
-    for (const std::uint32_t rows : {1, 2, 3, 4, 5, 11, 12, 13, 24, 25})
-      for (const std::uint32_t cols : {1, 15, 16, 17, 31, 32, 33, 65})
+    for (const std::uint32_t rows : {1, 2, 3, 4, 5, 11, 12, 13, 16, 17, 24, 25})
+      for (const std::uint32_t cols : {1, 15, 16, 17, 31, 32, 33, 65, 130})
         for (const std::uint32_t dim : {4, 8, 12, 32, 36, 256, 300})
-          for (const bool extreme : {false, true}) {
+          for (const Codes codes : {Codes::any, Codes::extreme, Codes::border}) {
             SCOPED_TRACE(std::to_string(rows) + " rows, " + std::to_string(cols) + " columns, " + std::to_string(dim) +
-                         (extreme ? " extreme codes, " : " codes, ") + std::string(name(isa)));
-            const MadeUpTile made(rows, cols, dim, backend, extreme, rows * 1000 + cols * 10 + dim);
+                         code_names[static_cast<int>(codes)] + " codes, " + std::string(name(isa)));
+            const MadeUpTile made(rows, cols, dim, backend, codes, rows * 1000 + cols * 10 + dim);
             const std::map<std::uint32_t, float> expected = made.expected();
             ASSERT_EQ(hits_of(backend, made.tile()), expected);
             passed += expected.size();
@@ -137,10 +152,21 @@ TEST(FilterKernel, ReturnsThePairsOfAPlainLoop) {
   }
 }
 
+// More rows than any kernel takes at a time.
+TEST(FilterKernel, ReturnsThePairsOfALargeTile) {
+  for (const Isa isa : oracle::machine_isas()) {
+    const FilterBackend backend = filter_backend(isa);
+    for (const Codes codes : {Codes::any, Codes::border}) {
+      const MadeUpTile made(300, 200, 64, backend, codes, 3);
+      EXPECT_EQ(hits_of(backend, made.tile()), made.expected()) << name(isa) << code_names[static_cast<int>(codes)];
+    }
+  }
+}
+
 TEST(FilterKernel, OpenRowsOrColumnsLetEveryPairPassAndClosedOnesNone) {
   for (const Isa isa : oracle::machine_isas()) {
     const FilterBackend backend = filter_backend(isa);
-    MadeUpTile made(13, 33, 32, backend, false, 5);
+    MadeUpTile made(13, 33, 32, backend, Codes::any, 5);
     made.col_threshold.assign(made.col_threshold.size(), infinity);
     made.row_threshold.assign(13, -infinity);
     EXPECT_EQ(hits_of(backend, made.tile()).size(), 13u * 33u);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/half.h"
 #include "oracle/neighbours.h"
 #include "oracle/views.h"
 
@@ -42,6 +43,26 @@ TEST(Similarity, OfARowToItselfByDistanceIsZero) {
   const oracle::MadeUpRows rows = oracle::make_rows(oracle::Shape::far_from_zero, 5, 33, 3);
   const DescriptorView x(oracle::view(rows));
   for (std::size_t i = 0; i < rows.n; ++i) EXPECT_EQ(similarity(x, i, x, i, Metric::l2), 0);
+}
+
+TEST(Similarities, AreThoseOfThePairs) {
+  for (const std::size_t d : {1, 33, 256, 2000}) {
+    const oracle::MadeUpRows rows = oracle::make_rows(oracle::Shape::gaussian, 60, d, 4);
+    Matrix<Half> half(rows.n, d);
+    convert(rows.values.data(), half.data(), half.size());
+    std::vector<float> factors;
+    for (std::size_t i = 0; i < rows.n; ++i) factors.push_back(1 + 0.01f * static_cast<float>(i));
+    std::vector<NodeId> ids;
+    for (NodeId c = 0; c < 50; ++c) ids.push_back((c * 7 + 3) % 60);
+    for (const DescriptorView& x : {DescriptorView(oracle::view(rows)), DescriptorView(half, factors)})
+      for (const Metric metric : {Metric::inner_product, Metric::l2})
+        for (const std::size_t count : {0, 1, 2, 5, 50}) {
+          std::vector<float> found(count + 1, -7);
+          similarities(x, 9, x, ids.data(), count, metric, found.data());
+          for (std::size_t c = 0; c < count; ++c) ASSERT_EQ(found[c], similarity(x, 9, x, ids[c], metric)) << d;
+          ASSERT_EQ(found[count], -7);
+        }
+  }
 }
 
 }  // namespace
