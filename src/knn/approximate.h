@@ -10,6 +10,10 @@ namespace lowshot::knn {
 KnnTable extend_by_join(Context& context, const KnnTable& table, const DescriptorView& x_old,
                         const DescriptorView& x_new, const KnnOptions& options, KnnReport& report);
 
+/// Bytes that extend_by_join holds at its peak for `rows` rows in all, an estimate: how many lists must be visited
+/// shows only when it runs.
+std::uint64_t join_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options);
+
 /// search_knn by lists.
 KnnTable search_by_join(Context& context, const DescriptorView& queries, const DescriptorView& x,
                         const KnnOptions& options, KnnReport& report);

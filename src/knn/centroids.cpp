@@ -10,6 +10,7 @@
 #include "knn/bisection.h"
 #include "knn/gathered_rows.h"
 #include "knn/reservoirs.h"
+#include "knn/sampled_rows.h"
 
 namespace lowshot::knn {
 namespace {
@@ -133,12 +134,12 @@ void move_to_mean(const Points& points, std::span<const std::uint32_t> rows, flo
   for (std::uint32_t j = 0; j < points.codes.code_bytes; ++j) z[j] /= static_cast<float>(rows.size());
 }
 
-// k-means of some rows from evenly spaced ones of them. One thread. Fewer than `count` where rows coincide.
+// k-means of some rows from some of them. One thread. Fewer than `count` where rows coincide.
 Matrix<float> lloyd(const Points& points, std::span<const std::uint32_t> rows, std::uint32_t count) {
   count = static_cast<std::uint32_t>(std::min<std::size_t>(count, rows.size()));
   Matrix<float> centroids = Matrix<float>::zeroed(count, points.codes.code_bytes);
-  for (std::uint32_t c = 0; c < count; ++c)
-    points.add(rows[(2 * std::size_t{c} + 1) * rows.size() / (2 * std::size_t{count})], centroids.row(c));
+  const std::vector<std::uint32_t> first = sampled_rows(rows.size(), count);
+  for (std::uint32_t c = 0; c < count; ++c) points.add(rows[first[c]], centroids.row(c));
   Groups groups;
   for (int step = 0; step < lloyd_steps; ++step) {
     groups = group(rows, nearest(points, rows, encode(centroids, points)), count);
@@ -157,12 +158,6 @@ Matrix<float> reordered(const Matrix<float>& rows) {
   Matrix<float> out(rows.rows(), rows.cols());
   for (std::size_t i = 0; i < order.size(); ++i) std::copy_n(rows.row(order[i]), rows.cols(), out.row(i));
   return out;
-}
-
-std::vector<std::uint32_t> evenly_spaced(std::uint64_t n, std::uint64_t count) {
-  std::vector<std::uint32_t> rows(std::min(n, count));
-  for (std::uint64_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(i * n / rows.size());
-  return rows;
 }
 
 // The nearest super-centroids of each row: rows.size() x some.
@@ -249,11 +244,11 @@ ListCentroids train_lists(Context& context, const FilterRows& codes, Metric metr
   const std::uint64_t n = codes.count;
   const std::uint64_t wanted = std::max<std::uint64_t>(1, (n + list_rows / 2) / list_rows);
   const auto supers_wanted = static_cast<std::uint32_t>(std::sqrt(static_cast<double>(wanted)));
-  const std::vector<std::uint32_t> sample = evenly_spaced(n, wanted * points_per_list);
+  const std::vector<std::uint32_t> sample = sampled_rows(n, wanted * points_per_list);
 
   ListCentroids out;
   const Matrix<float> supers = [&] {
-    std::vector<std::uint32_t> some = evenly_spaced(sample.size(), supers_wanted * points_per_super);
+    std::vector<std::uint32_t> some = sampled_rows(sample.size(), supers_wanted * points_per_super);
     for (std::uint32_t& row : some) row = sample[row];
     return reordered(lloyd(points, some, supers_wanted));
   }();

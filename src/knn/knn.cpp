@@ -1,4 +1,4 @@
-// k-NN tables: the facade of lowshot/knn.h over the exact joins (join.h) and the approximate one (approximate.h).
+// k-NN tables: the facade of lowshot/knn.h over the exact search and the approximate one.
 #include "lowshot/knn.h"
 
 #include <fmt/format.h>
@@ -6,17 +6,14 @@
 #include <algorithm>
 
 #include "knn/approximate.h"
-#include "knn/join.h"
+#include "knn/exact.h"
+#include "knn/reservoirs.h"
 #include "lowshot/error.h"
 
 namespace lowshot {
 namespace {
 
-using knn::FilterBackend;
-using knn::FilterRows;
-using knn::FilterSpace;
 using knn::Reservoirs;
-using knn::Side;
 
 constexpr std::uint32_t largest_k = 1024;
 constexpr std::size_t largest_dim = 65536;  // 65,536 x 255 x 127 still fits the filter's 32-bit sums
@@ -91,26 +88,10 @@ KnnTable merge(int threads, const KnnTable& table, const KnnTable& more, std::ui
   return result;
 }
 
-// Offers rows x to the lists of the queries.
-KnnTable search(Context& context, Reservoirs lists, const DescriptorView& queries, const DescriptorView& x,
-                std::uint64_t first_id, const KnnOptions& options) {
-  const int threads = context.thread_count();
-  const FilterBackend backend = knn::filter_backend(context.isa);
-  {
-    const FilterSpace space = knn::make_filter_space(threads, queries, x);
-    const FilterRows query_codes = knn::make_filter_rows(threads, queries, space, options.metric, backend, true, false);
-    const FilterRows codes = knn::make_filter_rows(threads, x, space, options.metric, backend, false, true);
-    knn::join_between(context, {queries, &query_codes, 0, &lists}, {x, &codes, static_cast<NodeId>(first_id), nullptr},
-                      options.metric);
-  }
-  KnnTable result = make_table(queries.rows(), options.k);
-  lists.finish(threads, result);
-  return result;
-}
-
 }  // namespace
 
 std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options) {
+  if (joins(options, pairs(rows, rows) / 2)) return knn::join_memory(rows, dim, options);
   const std::uint64_t codes = rows * (2 * dim + 12);
   const std::uint64_t table = rows * options.k * (sizeof(NodeId) + sizeof(float));
   return Reservoirs::memory(rows, options.k) + std::max(codes, table);  // the codes are gone when the table comes
@@ -130,22 +111,7 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
   facts = {};
   if (joins(options, pairs(x_new.rows(), x_old.rows()) + pairs(x_new.rows(), x_new.rows()) / 2))
     return knn::extend_by_join(context, table, x_old, x_new, options, facts);
-  const int threads = context.thread_count();
-  const FilterBackend backend = knn::filter_backend(context.isa);
-  Reservoirs old_lists(threads, table, options.k), new_lists(x_new.rows(), options.k);
-  {
-    const FilterSpace space = knn::make_filter_space(threads, x_old, x_new);
-    const FilterRows new_codes = knn::make_filter_rows(threads, x_new, space, options.metric, backend, true, true);
-    const FilterRows old_codes = knn::make_filter_rows(threads, x_old, space, options.metric, backend, false, true);
-    const Side new_side{x_new, &new_codes, static_cast<NodeId>(x_old.rows()), &new_lists};
-    const Side old_side{x_old, &old_codes, 0, &old_lists};
-    knn::join_within(context, new_side, options.metric);
-    knn::join_between(context, new_side, old_side, options.metric);
-  }
-  KnnTable result = make_table(x_old.rows() + x_new.rows(), options.k);
-  old_lists.finish(threads, result);
-  new_lists.finish(threads, result, x_old.rows());
-  return result;
+  return knn::extend_exactly(context, table, x_old, x_new, options);
 }
 
 KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x, const KnnOptions& options,
@@ -156,7 +122,7 @@ KnnTable search_knn(Context& context, const DescriptorView& queries, const Descr
   KnnReport& facts = report != nullptr ? *report : own;
   facts = {};
   if (joins(options, pairs(queries.rows(), x.rows()))) return knn::search_by_join(context, queries, x, options, facts);
-  return search(context, Reservoirs(queries.rows(), options.k), queries, x, 0, options);
+  return knn::search_exactly(context, nullptr, queries, x, 0, options);
 }
 
 KnnTable extend_search_knn(Context& context, const KnnTable& table, const DescriptorView& queries,
@@ -172,7 +138,7 @@ KnnTable extend_search_knn(Context& context, const KnnTable& table, const Descri
   if (joins(options, pairs(queries.rows(), x_new.rows())))
     return merge(context.thread_count(), table, knn::search_by_join(context, queries, x_new, options, facts),
                  first_new_id, options.k);
-  return search(context, Reservoirs(context.thread_count(), table, options.k), queries, x_new, first_new_id, options);
+  return knn::search_exactly(context, &table, queries, x_new, first_new_id, options);
 }
 
 }  // namespace lowshot

@@ -6,42 +6,50 @@
 #include <numeric>
 #include <span>
 
+#include "knn/exact.h"
 #include "knn/filter_rows.h"
-#include "knn/list_join.h"
+#include "knn/sampled_rows.h"
 
 namespace lowshot::knn {
 namespace {
 
 constexpr float tie = 1e-6f;               // as in check_knn
-constexpr std::uint32_t block_rows = 512;  // rows that are packed at a time
+constexpr std::size_t block_rows = 65536;  // rows whose codes are held for the exact search
 
 }  // namespace
 
-RecallSample sample_truth(Context& context, const StackedRows& queries, const FilterRows& query_codes,
-                          const StackedRows& x, const FilterRows& codes, bool among_members, std::uint32_t size,
-                          Metric metric, std::uint32_t k) {
+RecallSample sample_truth(Context& context, const StackedRows& queries, const FilterRows& codes, const StackedRows& x,
+                          bool among_members, std::uint32_t size, const KnnOptions& options) {
   RecallSample sample;
   sample.among_members = among_members;
-  const std::size_t rows = std::min<std::size_t>(size, queries.rows());
-  for (std::size_t s = 0; s < rows; ++s) sample.rows.push_back(static_cast<std::uint32_t>(s * queries.rows() / rows));
-  sample.codes = take_rows(1, query_codes, sample.rows);
+  sample.rows = sampled_rows(queries.rows(), size);
+  sample.codes = take_rows(1, codes, sample.rows);
+  const std::size_t rows = sample.rows.size();
 
-  std::vector<std::uint32_t> blocks;
-  for (std::size_t begin = 0; begin < x.rows(); begin += block_rows)
-    blocks.push_back(static_cast<std::uint32_t>(begin));
-  blocks.push_back(static_cast<std::uint32_t>(x.rows()));
-  Visits everywhere;
-  for (std::size_t b = 0; b < blocks.size(); ++b) everywhere.first.push_back(b * rows);
-  for (std::size_t v = 0; v < everywhere.first.back(); ++v)
-    everywhere.visitors.push_back(static_cast<std::uint32_t>(v % rows));
-  Reservoirs lists(rows, 2 * kept_candidates(k));
-  join_visitors(context, codes, blocks, {}, sample.codes, everywhere, lists);
-
-  sample.truth = {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
-  std::vector<Candidate> scratch;
+  // The sample's descriptors, as the set has them.
+  const DescriptorView& like = queries.first.rows() != 0 ? queries.first : queries.second;
+  Matrix<float> single(like.is_half() ? 0 : rows, like.cols());
+  Matrix<Half> half(like.is_half() ? rows : 0, like.cols());
+  std::vector<float> factor;
   for (std::size_t s = 0; s < rows; ++s)
-    rescore(queries, sample.rows[s], x, lists.candidates(s), metric, k, scratch, sample.truth.ids.row(s),
-            sample.truth.similarities.row(s));
+    queries.at(sample.rows[s], [&](const DescriptorView& view, std::size_t i) {
+      if (!view.is_half()) return void(std::copy_n(view.single_row(i), view.cols(), single.row(s)));
+      std::copy_n(view.half_row(i), view.cols(), half.row(s));
+      factor.push_back(view.factor(i));
+    });
+  const DescriptorView asked = like.is_half() ? DescriptorView(half.view(), factor) : DescriptorView(single);
+
+  KnnOptions exact = options;
+  exact.method = KnnMethod::exact;
+  Context quiet = context;
+  quiet.progress = {};
+  std::uint64_t first_id = 0;
+  for (const DescriptorView& part : {x.first, x.second})
+    for (std::size_t begin = 0; begin < part.rows(); begin += block_rows) {
+      const DescriptorView block = part.rows(begin, std::min(part.rows(), begin + block_rows));
+      sample.truth = search_exactly(quiet, first_id == 0 ? nullptr : &sample.truth, asked, block, first_id, exact);
+      first_id += block.rows();
+    }
   return sample;
 }
 
@@ -99,6 +107,11 @@ std::uint32_t probes_for(double recall, std::vector<std::uint32_t> ranks) {
       std::min(ranks.size() - 1, static_cast<std::size_t>(std::ceil(recall * static_cast<double>(ranks.size()))));
   std::nth_element(ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(place), ranks.end());
   return ranks[place];
+}
+
+double share_within(std::uint32_t probes, const std::vector<std::uint32_t>& ranks) {
+  const auto met = std::count_if(ranks.begin(), ranks.end(), [&](std::uint32_t rank) { return rank <= probes; });
+  return ranks.empty() ? 1 : static_cast<double>(met) / static_cast<double>(ranks.size());
 }
 
 }  // namespace lowshot::knn

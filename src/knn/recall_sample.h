@@ -19,11 +19,10 @@ struct RecallSample {
   bool among_members;  ///< the rows are themselves among those that are searched, and do not count as found
 };
 
-/// At most `size` evenly spaced rows of `queries` (with all their codes) compared with all of x (with all its codes):
-/// 8-bit scores, twice the candidates that the join keeps, float32 at the end.
-RecallSample sample_truth(Context& context, const StackedRows& queries, const FilterRows& query_codes,
-                          const StackedRows& x, const FilterRows& codes, bool among_members, std::uint32_t size,
-                          Metric metric, std::uint32_t k);
+/// At most `size` rows of `queries` (`codes`: of all of them) and their exact neighbours among x. 8 bits would not do:
+/// of near copies they would take the same wrong ones as the join.
+RecallSample sample_truth(Context& context, const StackedRows& queries, const FilterRows& codes, const StackedRows& x,
+                          bool among_members, std::uint32_t size, const KnnOptions& options);
 
 /// The mean share of their true neighbours that the sample's rows have in `found` (a row each, k columns), counted as
 /// check_knn does: a returned similarity of at least the true last one - 1e-6 will do. 1 where there is nothing to
@@ -35,7 +34,8 @@ double recall_of(const RecallSample& sample, const KnnTable& found);
 std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& sample, const FilterRows& codes,
                                          Metric metric, const ListCentroids& centroids, std::uint32_t most);
 
-/// The fewest visits with which a share of `recall` of the pairs meets.
+/// The fewest visits with which a share of `recall` of the pairs meets, and the share that meets with `probes` visits.
 std::uint32_t probes_for(double recall, std::vector<std::uint32_t> ranks);
+double share_within(std::uint32_t probes, const std::vector<std::uint32_t>& ranks);
 
 }  // namespace lowshot::knn

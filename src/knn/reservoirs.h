@@ -51,8 +51,11 @@ class Reservoirs {
   float threshold(std::size_t row) const {
     return std::atomic_ref(const_cast<float&>(thresholds_[row])).load(std::memory_order_relaxed);
   }
-  /// The candidates of a row: the k best of all that were offered are among them. In no order.
-  std::span<const Candidate> candidates(std::size_t row) const { return {lists_.row(row), count_[row]}; }
+  /// The k best of what was offered to a row, in no order, whatever the order of the offers. More may be offered later.
+  std::span<const Candidate> best(std::size_t row) {
+    if (count_[row] > k_) cut(row);
+    return {lists_.row(row), count_[row]};
+  }
   std::size_t rows() const { return lists_.rows(); }
 
   /// Sorted lists of rows begin .. end-1 into rows begin - shift .. of `table`.
