@@ -25,8 +25,8 @@ KnnTable extend_exactly(Context& context, const KnnTable& table, const Descripto
   return result;
 }
 
-KnnTable search_exactly(Context& context, const KnnTable* table, const DescriptorView& queries,
-                        const DescriptorView& x, std::uint64_t first_id, const KnnOptions& options) {
+KnnTable search_exactly(Context& context, const KnnTable* table, const DescriptorView& queries, const DescriptorView& x,
+                        std::uint64_t first_id, const KnnOptions& options) {
   const int threads = context.thread_count();
   const FilterBackend backend = filter_backend(context.isa);
   Reservoirs lists = table != nullptr ? Reservoirs(threads, *table, options.k) : Reservoirs(queries.rows(), options.k);
@@ -35,7 +35,7 @@ KnnTable search_exactly(Context& context, const KnnTable* table, const Descripto
     const FilterRows query_codes = make_filter_rows(threads, queries, space, options.metric, backend, true, false);
     const FilterRows codes = make_filter_rows(threads, x, space, options.metric, backend, false, true);
     join_between(context, {queries, &query_codes, 0, &lists}, {x, &codes, static_cast<NodeId>(first_id), nullptr},
-                      options.metric);
+                 options.metric);
   }
   KnnTable result{Matrix<NodeId>(queries.rows(), options.k), Matrix<float>(queries.rows(), options.k)};
   lists.finish(threads, result);

@@ -9,7 +9,7 @@ KnnTable extend_exactly(Context& context, const KnnTable& table, const Descripto
                         const DescriptorView& x_new, const KnnOptions& options);
 
 /// table: what was found before among other rows, a row a query; null: nothing.
-KnnTable search_exactly(Context& context, const KnnTable* table, const DescriptorView& queries,
-                        const DescriptorView& x, std::uint64_t first_id, const KnnOptions& options);
+KnnTable search_exactly(Context& context, const KnnTable* table, const DescriptorView& queries, const DescriptorView& x,
+                        std::uint64_t first_id, const KnnOptions& options);
 
 }  // namespace lowshot::knn

@@ -117,6 +117,14 @@ void compare(const FilterBackend& backend, GatheredRows& gathered, std::span<con
       take(chunk[hits.pairs[h] >> 16], members.begin() + first + column, hits.scores[h]);
 }
 
+// Rows of a list stand by rising id, so old ones come first. Old rows are compared with new members only: from this
+// column on, or the panel it lies in.
+std::uint32_t first_new_column(const ListedRows& rows, std::uint32_t list, NodeId first_new) {
+  const auto begin = rows.row.begin() + rows.first[list], end = rows.row.begin() + rows.first[list + 1];
+  const auto column = static_cast<std::uint32_t>(std::lower_bound(begin, end, first_new) - begin);
+  return column == end - begin ? column : column / panel_width * panel_width;
+}
+
 }  // namespace
 
 Visits visits_of(const Matrix<std::uint32_t>& probes, std::uint32_t begin, std::uint32_t end, std::uint32_t lists,
@@ -153,7 +161,8 @@ void join_within_lists(Context& context, const ListedRows& rows, NodeId first_ne
       // rise early. Serving both sides of half the square would offer every row all others.
       in_chunks(own, [&](std::span<const std::uint32_t> chunk) {
         gathered.load(rows.codes, chunk, true);
-        for (std::uint32_t first = 0, width = first_columns; first < members.count(); first += width, width *= 2)
+        std::uint32_t first = rows.row[chunk.back()] < first_new ? first_new_column(rows, list, first_new) : 0;
+        for (std::uint32_t width = first_columns; first < members.count(); first += width, width *= 2)
           compare(backend, gathered, chunk, members, first, std::min(members.count(), first + width), &lists, nullptr,
                   [&](std::uint32_t v, std::uint32_t m, float score) {
                     if (rows.row[v] >= first_new || rows.row[m] >= first_new) lists.offer(v, score, rows.row[m]);
@@ -178,21 +187,31 @@ void join_visits(Context& context, const ListedRows& rows, const Matrix<std::uin
   {
     Members members(rows.codes, rows.first, backend.offset);
     GatheredRows gathered(chunk_rows, rows.codes.code_bytes, members.most());
+    std::vector<std::uint32_t> visitors;
 #pragma omp for schedule(dynamic, 1)
     for (std::uint32_t list = 0; list < rows.lists(); ++list) {
       members.load(list);
-      in_chunks(visits.of(list), [&](std::span<const std::uint32_t> chunk) {
-        gathered.load(rows.codes, chunk, true);
-        compare(backend, gathered, chunk, members, 0, members.count(), &lists, &lists,
-                [&](std::uint32_t v, std::uint32_t m, float score) {
-                  if (rows.row[v] < first_new && rows.row[m] < first_new) return;
-                  // The member may visit the visitor's list: then the pair has met before, or meets in both lists now.
-                  const std::uint32_t rank = rank_of(rows.list_of[v], probes.row(m), end, end);
-                  if (rank < begin || (rank < end && list > rows.list_of[v])) return;
-                  offer(v, m, score);
-                  offer(m, v, score);
-                });
-      });
+      visitors.assign(visits.of(list).begin(), visits.of(list).end());
+      const auto old_end = std::stable_partition(visitors.begin(), visitors.end(),
+                                                 [&](std::uint32_t v) { return rows.row[v] < first_new; });
+      const auto old_count = static_cast<std::size_t>(old_end - visitors.begin());
+      const auto meet = [&](std::span<const std::uint32_t> some, std::uint32_t first_column) {
+        if (first_column == members.count()) return;
+        in_chunks(some, [&](std::span<const std::uint32_t> chunk) {
+          gathered.load(rows.codes, chunk, true);
+          compare(backend, gathered, chunk, members, first_column, members.count(), &lists, &lists,
+                  [&](std::uint32_t v, std::uint32_t m, float score) {
+                    if (rows.row[v] < first_new && rows.row[m] < first_new) return;
+                    // The member may visit the visitor's list: then the pair has met before, or meets in both now.
+                    const std::uint32_t rank = rank_of(rows.list_of[v], probes.row(m), end, end);
+                    if (rank < begin || (rank < end && list > rows.list_of[v])) return;
+                    offer(v, m, score);
+                    offer(m, v, score);
+                  });
+        });
+      };
+      meet(std::span(visitors).first(old_count), first_new_column(rows, list, first_new));
+      meet(std::span(visitors).subspan(old_count), 0);
       std::uint32_t finished;
 #pragma omp atomic capture
       finished = ++done;

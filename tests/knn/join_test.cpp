@@ -1,4 +1,5 @@
-// KnnMethod::join: what it promises about recall, form and determinism, on rows that suit lists and on rows that do not.
+// KnnMethod::join: what it promises about recall, form and determinism, on rows that suit lists and on rows that do
+// not.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -142,8 +143,8 @@ TEST(JoinKnn, HandlesSmallSets) {
   }
 }
 
-// A few rows thousands of times, and a knot of rows nearer to each other than 8 bits can tell: lists that would hold them
-// all are cut, copies are found as far as they can be told apart, and what is lost in the knot is not passed over.
+// A few rows thousands of times, and a knot of rows nearer to each other than 8 bits can tell: lists that would hold
+// them all are cut, copies are found as far as they can be told apart, and what is lost in the knot is not passed over.
 TEST(JoinKnn, CopiesAndKnotsAreNoTrouble) {
   MadeUpRows rows = make_rows(Shape::unit, 12000, 24, 8);
   for (std::size_t i = 0; i < 8000; ++i) std::copy_n(rows.row(8000 + i % 3), rows.d, rows.row(i));
@@ -169,7 +170,8 @@ TEST(JoinKnn, HalfRowsAreSearchedAsTheyAre) {
   }
   Context context = context_of(best_isa(), 2);
   const DescriptorView halves(MatrixView<const Half>(half.data(), rows.n, rows.d), {});
-  expect_same_bits(build_knn(context, halves, join_options(9, 0.9)), build_knn(context, view(rows), join_options(9, 0.9)));
+  expect_same_bits(build_knn(context, halves, join_options(9, 0.9)),
+                   build_knn(context, view(rows), join_options(9, 0.9)));
 }
 
 TEST(JoinKnn, ExtendsATableWithoutComparingItsRowsAgain) {
