@@ -340,9 +340,11 @@ def directory(o, real):
         originals = lists[kind]
         for i, original in enumerate(originals):
             parts = wanted * (i + 1) // len(originals) - wanted * i // len(originals)
-            groups = halves(real.x, np.flatnonzero(real.labels == original - 1), parts)
+            with threadpool_limits(1):  # small products: a second thread costs more than it brings
+                groups = halves(real.x, np.flatnonzero(real.labels == original - 1), parts)
+                for rows in groups:
+                    within[rows] = nearest_within(real.x, rows)
             for p, rows in enumerate(groups):
-                within[rows] = nearest_within(real.x, rows)
                 members.append(rows)
                 names.append(f"{real.names['label_names'][original - 1]} {p + 1}")
                 kinds.append(kind)
@@ -383,7 +385,8 @@ def main(o):
     if not (o.rows or o.real or o.directory):
         sys.exit("bench/data: --rows, --real or --directory says what to make")
     real = Real(o.data)
-    report = (directory if o.directory else one_file)(o, real)
+    with threadpool_limits(o.threads):
+        report = (directory if o.directory else one_file)(o, real)
     report |= {"out": o.out, "real_rows": len(real.x), "seed": o.seed}
     print(json.dumps(report))
 
