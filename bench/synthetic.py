@@ -35,7 +35,8 @@ def arguments():
                         help="data directory (default: $LOWSHOT_FULL_DATA, else the bundled set, for smoke tests only)")
     parser.add_argument("--out", required=True, help=".npy file; with --shards or --directory a folder")
     parser.add_argument("--rows", type=int, help="rows to make; with --directory, background rows (and the rest in proportion)")
-    parser.add_argument("--real", action="store_true", help="the real rows themselves, nothing generated")
+    parser.add_argument("--real", action="store_true", help="the real rows themselves, nothing generated (--rows: so many of them)")
+    parser.add_argument("--base", type=int, help="use so many of the real rows only, at random: for smoke tests")
     parser.add_argument("--dim", type=int, help="256 (default): PCA of all real rows with a random rotation;\n"
                         "the descriptors' own dimension (512): raw rows, not centred;\nlarger (768): those rows lifted by a "
                         "random isometry plus a constant offset and noise.\nNo real 768-dimensional set is at hand")
@@ -98,13 +99,31 @@ class Real:
         self.x, self.labels = np.concatenate(parts), np.concatenate(labels)
         self.names = json.loads((Path(folder) / "label_idx.json").read_text())
 
+    def reduce(self, rows, seed):
+        chosen = np.sort(stream(seed, 15).permutation(len(self.x))[:rows])
+        self.x, self.labels = self.x[chosen], self.labels[chosen]
+
+
+def pca_map(x, dim, seed):
+    """Mean, and the map to at most dim dimensions, randomly rotated as the original's PCA."""
+    mean = x.mean(axis=0)
+    vectors = np.linalg.eigh(((x - mean).T @ (x - mean)).astype(np.float64))[1]
+    kept = vectors[:, ::-1][:, : min(dim, x.shape[1])].astype(np.float32)
+    return mean, kept @ isometry(kept.shape[1], kept.shape[1], seed)
+
 
 def pca(x, dim, seed):
-    """To at most dim dimensions, centred, randomly rotated (as the original's PCA), normalised."""
-    centred = x - x.mean(axis=0)
-    values, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    kept = vectors[:, ::-1][:, : min(dim, x.shape[1])].astype(np.float32)
-    return normalised(centred @ (kept @ isometry(kept.shape[1], kept.shape[1], seed)))
+    mean, rotation = pca_map(x, dim, seed)
+    return normalised((x - mean) @ rotation)
+
+
+def pca_of_file(x, dim, seed):
+    """The same of more rows than one would like to hold; trained on the first 100,000."""
+    mean, rotation = pca_map(x[:100_000].astype(np.float32), dim, seed)
+    out = np.empty((len(x), rotation.shape[1]), np.float32)
+    for b in range(0, len(x), BLOCK):
+        out[b : b + BLOCK] = normalised((x[b : b + BLOCK].astype(np.float32) - mean) @ rotation)
+    return out
 
 
 def neighbours(x, program):
@@ -374,7 +393,7 @@ def directory(o, real):
               "seconds": time.perf_counter() - start}
     if not o.no_lid:
         with h5py.File(out / "features/f100m/block0.hdf5") as file:
-            rows = pca(file["all_feats"][:250_000].astype(np.float32), 256, o.seed)
+            rows = pca_of_file(file["all_feats"], min(256, raw), o.seed)
         report["local_intrinsic_dimension"] = local_intrinsic_dimension(rows)
         report["of_the_real_rows"] = local_intrinsic_dimension(pca(real.x[real.labels < 0], 256, o.seed))
         report["lid_neighbours"] = LID_NEIGHBOURS
