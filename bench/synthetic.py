@@ -99,8 +99,13 @@ class Real:
         self.x, self.labels = np.concatenate(parts), np.concatenate(labels)
         self.names = json.loads((Path(folder) / "label_idx.json").read_text())
 
-    def reduce(self, rows, seed):
-        chosen = np.sort(stream(seed, 15).permutation(len(self.x))[:rows])
+    def reduce(self, rows, seed, classes_whole):
+        """To so many rows at random; `classes_whole`: of the background alone."""
+        order = stream(seed, 15).permutation(len(self.x))
+        if classes_whole:
+            chosen = np.concatenate([np.flatnonzero(self.labels >= 0), order[self.labels[order] < 0][:rows]])
+        else:
+            chosen = np.sort(order[:rows])
         self.x, self.labels = self.x[chosen], self.labels[chosen]
 
 
@@ -182,8 +187,8 @@ class Lift:
 
 
 def in_blocks(count, threads, work):
-    """work(block number, begin, end) over all rows; each call's products run on one thread."""
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+    """work(block number, begin, end) over all rows."""
+    with ThreadPoolExecutor(threads) as pool:
         jobs = [pool.submit(work, i, b, min(count, b + BLOCK)) for i, b in enumerate(range(0, count, BLOCK))]
         for job in jobs:
             job.result()
@@ -309,11 +314,12 @@ def halves(x, rows, parts):
 
 
 def nearest_within(x, rows):
-    """ids[i]: rows of the group by falling similarity to rows[i], itself first."""
+    """ids[i]: rows of the group by falling similarity to rows[i], itself first; a small group's again and again."""
     own = normalised(x[rows])
     similar = own @ own.T
     np.fill_diagonal(similar, 2)
-    return rows[np.argsort(-similar, axis=1, kind="stable")[:, :NEIGHBOURS]]
+    order = rows[np.argsort(-similar, axis=1, kind="stable")]
+    return order[:, np.arange(NEIGHBOURS) % len(rows)]
 
 
 def write_descriptors(path, generator, group_of_row, members, o, key):
@@ -333,7 +339,7 @@ def write_descriptors(path, generator, group_of_row, members, o, key):
             a = np.array([members[g][p] for g, p in zip(groups, picks)])
             return generator.rows(random, a).astype(np.float16)
 
-        with threadpool_limits(1), ThreadPoolExecutor(o.threads) as pool:  # the file is written by this thread alone
+        with ThreadPoolExecutor(o.threads) as pool:  # the file is written by this thread alone
             starts = range(0, rows, BLOCK)
             wave = 4 * o.threads
             for w in range(0, len(starts), wave):
@@ -359,11 +365,9 @@ def directory(o, real):
         originals = lists[kind]
         for i, original in enumerate(originals):
             parts = wanted * (i + 1) // len(originals) - wanted * i // len(originals)
-            with threadpool_limits(1):  # small products: a second thread costs more than it brings
-                groups = halves(real.x, np.flatnonzero(real.labels == original - 1), parts)
-                for rows in groups:
-                    within[rows] = nearest_within(real.x, rows)
+            groups = halves(real.x, np.flatnonzero(real.labels == original - 1), parts)
             for p, rows in enumerate(groups):
+                within[rows] = nearest_within(real.x, rows)
                 members.append(rows)
                 names.append(f"{real.names['label_names'][original - 1]} {p + 1}")
                 kinds.append(kind)
@@ -404,7 +408,8 @@ def main(o):
     if not (o.rows or o.real or o.directory):
         sys.exit("bench/data: --rows, --real or --directory says what to make")
     real = Real(o.data)
-    with threadpool_limits(o.threads):
+    # BLAS sums in another order on two threads than on one; rows are made in blocks side by side instead.
+    with threadpool_limits(1, user_api="blas"):
         report = (directory if o.directory else one_file)(o, real)
     report |= {"out": o.out, "real_rows": len(real.x), "seed": o.seed}
     print(json.dumps(report))

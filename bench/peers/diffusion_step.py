@@ -40,7 +40,7 @@ def weights(ids):
 
 
 def parts_of(w, count):
-    cuts = np.searchsorted(w.indptr, np.linspace(0, w.nnz, count + 1)[1:-1])
+    cuts = np.searchsorted(w.indptr, np.linspace(0, w.nnz, count + 1)[1:-1]).tolist()
     return list(zip([0, *cuts], [*cuts, w.shape[0]]))
 
 
@@ -75,7 +75,7 @@ class Mkl:
             self.call("mkl_sparse_set_mm_hint", handle, self.PLAIN, self.description, self.ROW_MAJOR, classes, 1000)
             self.call("mkl_sparse_set_memory_hint", handle, 80)  # as much memory as it likes
             self.call("mkl_sparse_optimize", handle)
-            self.handles.append((int(b), handle))
+            self.handles.append((b, handle))
 
     def call(self, name, *arguments):
         status = getattr(self.library, name)(*arguments)

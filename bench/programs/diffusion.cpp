@@ -5,7 +5,7 @@
 #include "lowshot/diffusion.h"
 #include "lowshot/graph.h"
 #include "lowshot/knn.h"
-#include "programs/inputs.h"
+#include "inputs.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 //                               [--labels-out LABELS.npy --rows ROWS.npy --out SCORES.npy]
 //
 // Prints JSON: seconds of symmetrise and of diffuse, each the least of the repeats, and the peak of memory of diffuse
-// with its graph. --step: seconds of one dense step, read-out not counted: what --iterations take more than 1, over the
-// steps between. --out: the rows of U_T of the nodes that --rows lists (int32), not normalised.
+// with its graph. --step: seconds of one dense step without read-out: what --iterations, unpruned, take more than 1, over
+// the steps between. --out: the rows of U_T of the nodes that --rows lists (int32), not normalised.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -19,7 +19,7 @@
 #include "lowshot/diffusion.h"
 #include "lowshot/graph.h"
 #include "lowshot/io.h"
-#include "programs/inputs.h"
+#include "inputs.h"
 
 namespace {
 
@@ -102,7 +102,7 @@ void run(const Options& o) {
   const auto diffusion = [&](std::uint32_t iterations) {
     DiffusionOptions options = o.diffusion;
     options.iterations = iterations;
-    if (o.step) options.read_from = iterations;
+    if (o.step) options.read_from = iterations, options.pruning = Pruning::off;
     diffuse(context, p.graph.view(), p.labels, o.classes, p.queries, options,
             [&](std::uint32_t, std::uint32_t, MatrixView<const float> s) { sum += s.size() > 0 ? s(0, 0) : 0; });
   };

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "knn/filter.h"
-#include "programs/inputs.h"
+#include "inputs.h"
 
 namespace {
 

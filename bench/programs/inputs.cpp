@@ -1,4 +1,4 @@
-#include "programs/inputs.h"
+#include "inputs.h"
 
 #include <algorithm>
 #include <fstream>

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "lowshot/knn.h"
-#include "programs/inputs.h"
+#include "inputs.h"
 
 namespace {
 

@@ -14,7 +14,7 @@
 #include "lowshot/context.h"
 #include "lowshot/io.h"
 #include "lowshot/knn.h"
-#include "programs/inputs.h"
+#include "inputs.h"
 
 namespace {
 
