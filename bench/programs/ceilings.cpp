@@ -1,6 +1,6 @@
-// What this machine's memory gives, the roof of docs/performance.md: streams read and copied, and whole rows gathered in
-// random order, over 1 GiB (no cache holds it), on pages as they come and on large ones. Bytes are those asked for, of
-// both sides of a copy.
+// What this machine's memory gives, the roof of docs/performance.md: streams read and copied, and whole rows gathered
+// in random order, over 1 GiB (no cache holds it), on pages as they come and on large ones. Bytes are those asked for,
+// of both sides of a copy.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 #include <sys/mman.h>

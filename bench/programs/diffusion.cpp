@@ -1,11 +1,11 @@
-// B = A + A^T and whole diffusions, pruned and not. Tables: the prefix of a stored one named first (docs/files.md), else
-// that of made-up rows (inputs.h). Items: ids of the table; edges times classes times iterations.
+// B = A + A^T and whole diffusions, pruned and not. Tables: the prefix of a stored one named first (docs/files.md),
+// else that of made-up rows (inputs.h). Items: ids of the table; edges times classes times iterations.
 #include <benchmark/benchmark.h>
 
+#include "inputs.h"
 #include "lowshot/diffusion.h"
 #include "lowshot/graph.h"
 #include "lowshot/knn.h"
-#include "inputs.h"
 
 namespace {
 
@@ -31,8 +31,7 @@ void run(benchmark::State& state, Pruning pruning, std::uint32_t iterations, std
     diffuse(context, graph.view(), labels, classes, queries,
             {.iterations = iterations, .pruning = pruning, .read_from = iterations},
             [](std::uint32_t, std::uint32_t, MatrixView<const float> s) { benchmark::DoNotOptimize(s.data()); });
-  state.SetItemsProcessed(state.iterations() *
-                          static_cast<std::int64_t>(graph.view().edges() * classes * iterations));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(graph.view().edges() * classes * iterations));
 }
 
 }  // namespace
@@ -51,7 +50,10 @@ int main(int argc, char** argv) {
   // One step of slices that are full: what two take more than one.
   add(benchmark::RegisterBenchmark("dense/1", run, Pruning::off, 1U, 0U)->ArgName("classes")->Arg(128));
   add(benchmark::RegisterBenchmark("dense/2", run, Pruning::off, 2U, 0U)->ArgName("classes")->Arg(128));
-  add(benchmark::RegisterBenchmark("diffusion/3", run, Pruning::automatic, 3U, few)->ArgName("classes")->Arg(128)->Arg(1024));
+  add(benchmark::RegisterBenchmark("diffusion/3", run, Pruning::automatic, 3U, few)
+          ->ArgName("classes")
+          ->Arg(128)
+          ->Arg(1024));
   add(benchmark::RegisterBenchmark("diffusion/3/unpruned", run, Pruning::off, 3U, few)
           ->ArgName("classes")
           ->Arg(128)

@@ -5,8 +5,8 @@
 //                               [--labels-out LABELS.npy --rows ROWS.npy --out SCORES.npy]
 //
 // Prints JSON: seconds of symmetrise and of diffuse, each the least of the repeats, and the peak of memory of diffuse
-// with its graph. --step: seconds of one dense step without read-out: what --iterations, unpruned, take more than 1, over
-// the steps between. --out: the rows of U_T of the nodes that --rows lists (int32), not normalised.
+// with its graph. --step: seconds of one dense step without read-out: what --iterations, unpruned, take more than 1,
+// over the steps between. --out: the rows of U_T of the nodes that --rows lists (int32), not normalised.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -15,11 +15,11 @@
 #include <iostream>
 #include <map>
 
+#include "inputs.h"
 #include "lowshot/context.h"
 #include "lowshot/diffusion.h"
 #include "lowshot/graph.h"
 #include "lowshot/io.h"
-#include "inputs.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "knn/filter.h"
 #include "inputs.h"
+#include "knn/filter.h"
 
 namespace {
 

@@ -62,7 +62,8 @@ std::vector<std::int32_t> random_labels(std::size_t nodes, std::size_t labelled,
 Matrix<NodeId> random_queries(const KnnTable& table, std::size_t count) {
   std::mt19937_64 random(3);
   Matrix<NodeId> queries(count, table.k());
-  for (std::size_t q = 0; q < count; ++q) std::copy_n(table.ids.row(random() % table.rows()), table.k(), queries.row(q));
+  for (std::size_t q = 0; q < count; ++q)
+    std::copy_n(table.ids.row(random() % table.rows()), table.k(), queries.row(q));
   return queries;
 }
 

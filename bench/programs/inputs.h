@@ -1,5 +1,6 @@
 #pragma once
-// What the benchmark programs share: rows from a file or made on the spot, a table as a file of ids, the peak of memory.
+// What the benchmark programs share: rows from a file or made on the spot, a table as a file of ids, the peak of
+// memory.
 
 #include <cstdint>
 #include <span>
@@ -14,8 +15,8 @@ namespace lowshot::bench {
 /// All rows of an .npy file, as they are.
 Matrix<float> load_rows(const std::string& path);
 
-/// rows x dim on the unit sphere in 100 clusters: what the programs run on when no file is named. Only for a look: it has
-/// neither the spectrum nor the neighbourhoods of real descriptors (bench/data makes those).
+/// rows x dim on the unit sphere in 100 clusters: what the programs run on when no file is named. Only for a look: it
+/// has neither the spectrum nor the neighbourhoods of real descriptors (bench/data makes those).
 Matrix<float> made_up_rows(std::size_t rows, std::size_t dim);
 
 /// The first k columns of a stored table, named by its prefix (docs/files.md).
@@ -30,8 +31,8 @@ std::vector<std::int32_t> random_labels(std::size_t nodes, std::size_t labelled,
 /// The rows of `table` of `count` nodes drawn at random, as the neighbours of test rows.
 Matrix<NodeId> random_queries(const KnnTable& table, std::size_t count);
 
-/// Forgets the process's peak of memory, so that peak_memory() is that of what comes next. Where the kernel does not let
-/// it, the peak stays that of the whole process.
+/// Forgets the process's peak of memory, so that peak_memory() is that of what comes next. Where the kernel does not
+/// let it, the peak stays that of the whole process.
 void reset_peak_memory();
 std::uint64_t peak_memory();
 

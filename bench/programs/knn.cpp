@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "lowshot/knn.h"
 #include "inputs.h"
+#include "lowshot/knn.h"
 
 namespace {
 
@@ -18,8 +18,8 @@ void build(benchmark::State& state, KnnMethod method, double recall) {
   KnnReport report;
   for (auto _ : state) {
     Context context;
-    benchmark::DoNotOptimize(build_knn(context, rows.view().rows(0, n),
-                                       {.k = 32, .method = method, .recall = recall}, &report));
+    benchmark::DoNotOptimize(
+        build_knn(context, rows.view().rows(0, n), {.k = 32, .method = method, .recall = recall}, &report));
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(n));
   state.counters["recall"] = report.recall;
@@ -30,8 +30,8 @@ void search(benchmark::State& state, KnnMethod method) {
   const std::size_t n = std::min<std::size_t>(rows.rows(), static_cast<std::size_t>(state.range(0))), m = n / 10;
   for (auto _ : state) {
     Context context;
-    benchmark::DoNotOptimize(search_knn(context, rows.view().rows(0, m), rows.view().rows(m, n),
-                                        {.k = 32, .method = method}));
+    benchmark::DoNotOptimize(
+        search_knn(context, rows.view().rows(0, m), rows.view().rows(m, n), {.k = 32, .method = method}));
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(m));
 }

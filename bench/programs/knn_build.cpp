@@ -2,8 +2,9 @@
 //
 //   lowshot_bench_knn_build ROWS.npy [--k 32] [--method join] [--recall .95] [-o PREFIX]
 //
-// Rows are compared by their inner product as they are (bench/data writes them normalised). Only build_knn is timed, all
-// of it; prints JSON: seconds, the method and its effort, the recall that it reports, the peak of memory with the rows.
+// Rows are compared by their inner product as they are (bench/data writes them normalised). Only build_knn is timed,
+// all of it; prints JSON: seconds, the method and its effort, the recall that it reports, the peak of memory with the
+// rows.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,10 +12,10 @@
 #include <iostream>
 #include <map>
 
+#include "inputs.h"
 #include "lowshot/context.h"
 #include "lowshot/io.h"
 #include "lowshot/knn.h"
-#include "inputs.h"
 
 namespace {
 

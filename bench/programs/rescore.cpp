@@ -1,12 +1,12 @@
-// Candidates scored again in float32: gathers of whole rows and inner products. 1 item = 1 candidate; the bytes are those
-// of the rows gathered. Rows: the .npy file named first, else made up (inputs.h).
+// Candidates scored again in float32: gathers of whole rows and inner products. 1 item = 1 candidate; the bytes are
+// those of the rows gathered. Rows: the .npy file named first, else made up (inputs.h).
 #include <benchmark/benchmark.h>
 
 #include <random>
 #include <vector>
 
-#include "knn/rescore.h"
 #include "inputs.h"
+#include "knn/rescore.h"
 
 namespace {
 
