@@ -30,26 +30,34 @@ LABELLED, NOVEL_ROWS, TEST_ROWS, BACKGROUND = 250_000, 100, 25_000, 1_000_000
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="bench/data", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(prog="bench/data", description=__doc__,
+                                     formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("LOWSHOT_FULL_DATA", str(ROOT / "data/cifar-lowshot")),
                         help="data directory (default: $LOWSHOT_FULL_DATA, else the bundled set, for smoke tests only)")
     parser.add_argument("--out", required=True, help=".npy file; with --shards or --directory a folder")
-    parser.add_argument("--rows", type=int, help="rows to make; with --directory, background rows (and the rest in proportion)")
-    parser.add_argument("--real", action="store_true", help="the real rows themselves, nothing generated (--rows: so many of them)")
+    parser.add_argument("--rows", type=int,
+                        help="rows to make; with --directory, background rows (and the rest in proportion)")
+    parser.add_argument("--real", action="store_true",
+                        help="the real rows themselves, nothing generated (--rows: so many of them)")
     parser.add_argument("--base", type=int, help="use so many of the real rows only, at random: for smoke tests")
     parser.add_argument("--dim", type=int, help="256 (default): PCA of all real rows with a random rotation;\n"
-                        "the descriptors' own dimension (512): raw rows, not centred;\nlarger (768): those rows lifted by a "
-                        "random isometry plus a constant offset and noise.\nNo real 768-dimensional set is at hand")
+                        "the descriptors' own dimension (512): raw rows, not centred;\n"
+                        "larger (768): those rows lifted by a random isometry plus a constant offset and noise;\n"
+                        "no real 768-dimensional set is at hand")
     parser.add_argument("--whiten", action="store_true", help="centre and whiten the finished rows, normalise again")
-    parser.add_argument("--shift", type=float, default=0, help="add a constant vector of this length to the second half of\n"
-                        "the rows before they are normalised: data that changes on the way")
+    parser.add_argument("--shift", type=float, default=0,
+                        help="add a constant vector of this length to the second half of the rows before they are\n"
+                        "normalised: data that changes on the way")
     parser.add_argument("--half", action="store_true", help="float16")
-    parser.add_argument("--shards", type=int, help="this many npy files, and labels.csv (--labels rows, equally many a class)")
+    parser.add_argument("--shards", type=int,
+                        help="this many npy files, and labels.csv (--labels rows, equally many a class)")
     parser.add_argument("--labels", type=int, default=500)
-    parser.add_argument("--directory", action="store_true", help="a data directory at the paper's F1M size, raw float16 rows")
+    parser.add_argument("--directory", action="store_true",
+                        help="a data directory at the paper's F1M size, raw float16 rows")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--program", default=str(ROOT / "build/release/lowshot"), help="what searches the real neighbours")
+    parser.add_argument("--program", default=str(ROOT / "build/release/lowshot"),
+                        help="what searches the real neighbours")
     parser.add_argument("--no-lid", action="store_true", help="do not measure the local intrinsic dimension")
     return parser.parse_args()
 

@@ -69,8 +69,9 @@ class Mkl:
             starts, ids, values = block.indptr.astype(np.int32), block.indices.astype(np.int32), block.data
             self.kept.append((starts, ids, values))
             handle = ctypes.c_void_p()
-            self.call("mkl_sparse_s_create_csr", ctypes.byref(handle), 0, e - b, w.shape[0], starts.ctypes.data_as(ctypes.c_void_p),
-                      ctypes.c_void_p(starts.ctypes.data + 4), ids.ctypes.data_as(ctypes.c_void_p),
+            address = starts.ctypes.data
+            self.call("mkl_sparse_s_create_csr", ctypes.byref(handle), 0, e - b, w.shape[0], ctypes.c_void_p(address),
+                      ctypes.c_void_p(address + 4), ids.ctypes.data_as(ctypes.c_void_p),
                       values.ctypes.data_as(ctypes.c_void_p))
             self.call("mkl_sparse_set_mm_hint", handle, self.PLAIN, self.description, self.ROW_MAJOR, classes, 1000)
             self.call("mkl_sparse_set_memory_hint", handle, 80)  # as much memory as it likes

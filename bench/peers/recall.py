@@ -61,7 +61,8 @@ def recall_over_all(ids, found, exact_ids, exact):
         own = np.arange(b, min(n, b + BLOCK))[:, None]
         true = np.where(exact_ids[b : b + BLOCK] == own, -np.inf, exact[b : b + BLOCK])
         last = -np.sort(-true, axis=1)[:, k - 2 : k - 1]
-        hits = ((ids[b : b + BLOCK] != own) & (ids[b : b + BLOCK] >= 0) & (found[b : b + BLOCK] >= last - TOLERANCE)).sum(axis=1)
+        others = (ids[b : b + BLOCK] != own) & (ids[b : b + BLOCK] >= 0)
+        hits = (others & (found[b : b + BLOCK] >= last - TOLERANCE)).sum(axis=1)
         total += (np.minimum(hits, k - 1) / (k - 1)).sum()
     return float(total / n)
 

@@ -1,5 +1,5 @@
-"""bench/data and bench/compare on the bundled set at small sizes: what a benchmark rests on is checked here, not its times.
-bench/compare's groups that need peers or the benchmark programs run by hand."""
+"""bench/data and bench/compare on the bundled set at small sizes: what a benchmark rests on is checked here, not its
+times. The groups of bench/compare that need peers or the benchmark programs are run by hand."""
 
 import csv
 import json
@@ -15,7 +15,8 @@ BUNDLED = ROOT / "data/cifar-lowshot"
 
 
 def python(script, *arguments):
-    done = subprocess.run([sys.executable, ROOT / "bench" / script, *map(str, arguments)], capture_output=True, text=True)
+    command = [sys.executable, ROOT / "bench" / script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout or "null")
 
@@ -24,8 +25,8 @@ def python(script, *arguments):
 def make(program, tmp_path):
     def run(name, *options):
         out = tmp_path / name
-        return out, python("synthetic.py", "--data", BUNDLED, "--program", program, "--base", 3000, "--rows", 9000, "--out", out,
-                           *options)
+        return out, python("synthetic.py", "--data", BUNDLED, "--program", program, "--base", 3000, "--rows", 9000,
+                           "--out", out, *options)
 
     return run
 
@@ -66,7 +67,8 @@ def test_recall_counts_what_is_returned(tmp_path):
     python("peers/recall.py", "truth", tmp_path / "x.npy", tmp_path / "truth.npz", "--k", 11, "--sample", 300)
 
     def check(name):
-        return python("peers/recall.py", "check", tmp_path / "truth.npz", tmp_path / "x.npy", tmp_path / f"{name}.npy")["recall"]
+        files = [tmp_path / "truth.npz", tmp_path / "x.npy", tmp_path / f"{name}.npy"]
+        return python("peers/recall.py", "check", *files)["recall"]
 
     assert check("exact") == 1
     assert check("worse") == pytest.approx((200 * 0.9 + 100 * 0.8) / 300)
@@ -78,9 +80,10 @@ def test_recall_counts_what_is_returned(tmp_path):
 
 def test_compare_runs_the_f1m_experiment_in_small(program, tmp_path):
     sets = tmp_path / "sets"
-    done = subprocess.run([sys.executable, ROOT / "bench/compare", "f1m", "--data", BUNDLED, "--sets", sets, "--scale", "0.003",
-                           "--built", Path(program).parent, "--python", sys.executable, "--json", tmp_path / "figures.json",
-                           "--markdown", tmp_path / "tables.md"], capture_output=True, text=True)
+    command = [sys.executable, ROOT / "bench/compare", "f1m", "--data", BUNDLED, "--sets", sets, "--scale", "0.003",
+               "--built", Path(program).parent, "--python", sys.executable, "--json", tmp_path / "figures.json",
+               "--markdown", tmp_path / "tables.md"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     runs = json.loads((tmp_path / "figures.json").read_text())["groups"]["f1m"]["raw"]
     assert [run["classes"] for run in runs] == [507, 507] and len(runs[0]["iterations"]) == 4
