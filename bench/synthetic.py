@@ -416,6 +416,8 @@ def main(o):
     if not (o.rows or o.real or o.directory):
         sys.exit("bench/data: --rows, --real or --directory says what to make")
     real = Real(o.data)
+    if o.base or (o.real and o.rows):
+        real.reduce(o.base or o.rows, o.seed, o.directory)
     # BLAS sums in another order on two threads than on one; rows are made in blocks side by side instead.
     with threadpool_limits(1, user_api="blas"):
         report = (directory if o.directory else one_file)(o, real)
