@@ -415,13 +415,18 @@ def directory(o, real):
 def main(o):
     if not (o.rows or o.real or o.directory):
         sys.exit("bench/data: --rows, --real or --directory says what to make")
+    final = Path(o.out)
+    if final.is_dir():
+        sys.exit(f"bench/data: {final} is there already")
+    o.out = final.with_name(f"new-{final.name}")  # whole or not at all
     real = Real(o.data)
     if o.base or (o.real and o.rows):
         real.reduce(o.base or o.rows, o.seed, o.directory)
     # BLAS sums in another order on two threads than on one; rows are made in blocks side by side instead.
     with threadpool_limits(1, user_api="blas"):
         report = (directory if o.directory else one_file)(o, real)
-    report |= {"out": o.out, "real_rows": len(real.x), "seed": o.seed}
+    Path(o.out).rename(final)
+    report |= {"out": str(final), "real_rows": len(real.x), "seed": o.seed}
     print(json.dumps(report))
 
 
