@@ -48,11 +48,13 @@ class ProgressLine {
 
 Isa parse_isa(const std::string& text) {
   const Isa best = best_isa();
-  if (text == "auto") return best;
-  const Isa wanted = text == "avx2" ? Isa::avx2 : Isa::avx512vnni;
-  if (wanted > best)
-    throw Error(ErrorKind::device, fmt::format("this processor has no {}", text), "--isa", "use --isa auto");
-  return wanted;
+  for (const Isa isa : all_isas)
+    if (name(isa) == text && isa > best)
+      throw Error(ErrorKind::device, fmt::format("this machine has no {}, its best is {}", text, name(best)), "--isa",
+                  "use --isa auto");
+    else if (name(isa) == text)
+      return isa;
+  return best;
 }
 
 }  // namespace
@@ -69,8 +71,10 @@ void add_common(CLI::App& command, CommonOptions& options) {
   command.add_option("--memory", options.memory, "Most memory the job may plan for, e.g. 16G; default: what is free")
       ->group("Run");
   command.add_option("--json", options.json, "Write the result to this file as JSON")->group("Run");
-  command.add_option("--isa", options.isa, "Instruction set of the kernels")
-      ->check(CLI::IsMember({"auto", "avx2", "avx512vnni"}))
+  std::vector<std::string> isas = {"auto"};
+  for (const Isa isa : all_isas) isas.emplace_back(name(isa));
+  command.add_option("--isa", options.isa, "Instruction set of the kernels; auto: the best that this machine has")
+      ->check(CLI::IsMember(isas))
       ->capture_default_str()
       ->group("Run");
   command.add_flag("--dry-run", options.dry_run, "Print what would be done and the memory it needs, and stop")

@@ -17,14 +17,18 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-# Files named *_avx512.cpp get the flags of their instruction set. They hold intrinsics only and no standard
+# Files named *_avx512.cpp and *_amx.cpp get the flags of their instruction set. They hold intrinsics only and no standard
 # templates: a template instantiated there could be linked into code that runs on older processors. g++ 12 takes the
 # undefined registers of its own intrinsics for uninitialised variables, hence the two -Wno.
 function(lowshot_instruction_sets)
   foreach(source IN LISTS ARGN)
-    if(source MATCHES "_avx512\\.cpp$")
+    if(source MATCHES "_(avx512|amx)\\.cpp$")
+      set(tiles "")
+      if(CMAKE_MATCH_1 STREQUAL "amx")
+        set(tiles "-mamx-tile;-mamx-int8;")
+      endif()
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-        "-march=x86-64-v4;-mavx512vnni;-mprefer-vector-width=512;-Wno-uninitialized;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")
+        "${tiles}-march=x86-64-v4;-mavx512vnni;-mprefer-vector-width=512;-Wno-uninitialized;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")
     endif()
   endforeach()
 endfunction()

@@ -11,12 +11,21 @@
 
 namespace lowshot {
 
-/// Instruction sets that the hot kernels are compiled for; the rest of the program needs avx2 (x86-64-v3).
-enum class Isa { avx2, avx512vnni };
+/// Instruction sets that the hot kernels are compiled for, each with those before it; the rest of the program needs
+/// avx2 (x86-64-v3). amx (8-bit tiles) has kernels of its own for the k-NN filter, whose scores and hence whose graphs
+/// are those of avx512vnni to the last bit. There is none for bfloat16 (AVX-512 or AMX): what is not 8-bit here is
+/// float32 by contract (similarities, weights, sums of the diffusion), and the filter would have half the rate of 8
+/// bits at twice the bytes.
+enum class Isa { avx2, avx512vnni, amx };
+inline constexpr Isa all_isas[] = {Isa::avx2, Isa::avx512vnni, Isa::amx};
 
-/// The best one that this processor has. Throws Error (device) on a processor without AVX2.
+/// The best one that this processor has and the system lets the process use. Throws Error (device) on a processor
+/// without AVX2.
 Isa best_isa();
 std::string_view name(Isa isa);
+constexpr bool has_avx512(Isa isa) {
+  return isa >= Isa::avx512vnni;
+}
 
 enum class LogLevel { info, detail };
 

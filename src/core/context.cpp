@@ -1,7 +1,10 @@
 #include "lowshot/context.h"
 
+#include <cpuid.h>
 #include <fmt/format.h>
 #include <omp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -10,6 +13,20 @@
 
 namespace lowshot {
 
+namespace {
+
+// The registers of AMX are the only ones that a process must ask the system for (Linux 5.16 and later; any other says
+// no). Asking again changes nothing.
+bool may_use_amx() {
+  constexpr long ask_for_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned tiles = 1u << 24, tiles_of_bytes = 1u << 25;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & tiles) == 0 || (d & tiles_of_bytes) == 0) return false;
+  return syscall(SYS_arch_prctl, ask_for_permission, tile_data) == 0;
+}
+
+}  // namespace
+
 Isa best_isa() {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
     throw Error(ErrorKind::device, "this program needs a processor with AVX2 and FMA", "",
@@ -17,7 +34,8 @@ Isa best_isa() {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni");
-  return avx512 ? Isa::avx512vnni : Isa::avx2;
+  if (!avx512) return Isa::avx2;
+  return may_use_amx() ? Isa::amx : Isa::avx512vnni;
 }
 
 std::string_view name(Isa isa) {
@@ -26,6 +44,8 @@ std::string_view name(Isa isa) {
       return "avx2";
     case Isa::avx512vnni:
       return "avx512vnni";
+    case Isa::amx:
+      return "amx";
   }
   return "";
 }

@@ -7,6 +7,8 @@
 
 #include <fstream>
 
+#include "lowshot/context.h"
+
 #ifdef LOWSHOT_WITH_CUDA
 #include <cuda_runtime_api.h>
 #endif
@@ -62,6 +64,7 @@ Processor processor() {
   add("avx512f", __builtin_cpu_supports("avx512f"));
   add("avx512bw", __builtin_cpu_supports("avx512bw"));
   add("avx512vnni", __builtin_cpu_supports("avx512vnni"));
+  add("amx", best_isa() == Isa::amx);
   return result;
 }
 

@@ -66,6 +66,8 @@ FilterBackend filter_backend(Isa isa) {
       return {filter_avx2, 63, 63};
     case Isa::avx512vnni:
       return {filter_avx512, 127, 128};
+    case Isa::amx:
+      return {filter_amx, 127, 128};
   }
   throw Error(ErrorKind::device, "unknown instruction set");
 }

@@ -59,6 +59,7 @@ FilterBackend filter_backend(Isa isa);
 
 std::size_t filter_avx2(const FilterTile& tile, const FilterHits& hits);
 std::size_t filter_avx512(const FilterTile& tile, const FilterHits& hits);
+std::size_t filter_amx(const FilterTile& tile, const FilterHits& hits);
 
 /// What two sets of rows must share to be compared: the shift, the metric and the norm bound N.
 struct FilterSpace {

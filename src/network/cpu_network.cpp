@@ -282,6 +282,7 @@ const char* isa_name() {
     case dnnl::cpu_isa::avx512_core:
     case dnnl::cpu_isa::avx512_core_vnni:
     case dnnl::cpu_isa::avx512_core_bf16:
+    case dnnl::cpu_isa::avx512_core_amx:
       return "AVX-512";
     default:
       return "other instructions";

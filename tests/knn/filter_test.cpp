@@ -152,14 +152,17 @@ TEST(FilterKernel, ReturnsThePairsOfAPlainLoop) {
   }
 }
 
-// More rows than any kernel takes at a time.
+// More rows than any kernel takes at a time, and what is left over by the parts in which they take them.
 TEST(FilterKernel, ReturnsThePairsOfALargeTile) {
   for (const Isa isa : oracle::machine_isas()) {
     const FilterBackend backend = filter_backend(isa);
-    for (const Codes codes : {Codes::any, Codes::border}) {
-      const MadeUpTile made(300, 200, 64, backend, codes, 3);
-      EXPECT_EQ(hits_of(backend, made.tile()), made.expected()) << name(isa) << code_names[static_cast<int>(codes)];
-    }
+    for (const std::uint32_t rows : {127, 130, 144, 145, 175, 300})
+      for (const std::uint32_t dim : {64, 68})
+        for (const Codes codes : {Codes::any, Codes::border}) {
+          const MadeUpTile made(rows, 200, dim, backend, codes, 3);
+          EXPECT_EQ(hits_of(backend, made.tile()), made.expected())
+              << rows << " rows, " << dim << code_names[static_cast<int>(codes)] << " codes, " << name(isa);
+        }
   }
 }
 

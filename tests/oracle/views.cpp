@@ -8,8 +8,9 @@ using lowshot::MatrixView;
 using lowshot::NodeId;
 
 std::vector<Isa> machine_isas() {
-  std::vector<Isa> isas = {Isa::avx2};
-  if (lowshot::best_isa() == Isa::avx512vnni) isas.push_back(Isa::avx512vnni);
+  std::vector<Isa> isas;
+  for (const Isa isa : lowshot::all_isas)
+    if (isa <= lowshot::best_isa()) isas.push_back(isa);
   return isas;
 }
 
