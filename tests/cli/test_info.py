@@ -6,13 +6,16 @@ import subprocess
 
 import pytest
 
+ISAS = ["avx2", "avx512vnni", "amx"]  # each holds those before it
+
 
 def test_machine(lowshot, tmp_path):
     out = lowshot("info", "--json", tmp_path / "info.json").stdout
     info = json.loads((tmp_path / "info.json").read_text())
     assert re.fullmatch(r"\d+\.\d+\.\d+", info["version"]) and info["version"] in out
     assert info["cores"] >= 1 and info["available_memory_bytes"] > 1 << 20
-    assert "avx2" in info["instruction_sets"] and info["instruction_set_used"] in ("avx2", "avx512vnni")
+    assert "avx2" in info["instruction_sets"] and info["instruction_set_used"] in ISAS
+    assert f"kernels use {info['instruction_set_used']}" in out
     assert re.match(r"1\.\d+\.\d+", info["hdf5"]) and info["eigen"].startswith("3.")
     assert isinstance(info["cuda"]["compiled_in"], bool) and isinstance(info["cuda_devices"], list)
     for device in info["cuda_devices"]:

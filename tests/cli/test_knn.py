@@ -68,6 +68,27 @@ def test_formats_sources_and_rows_agree(lowshot, tmp_path):
     assert (read_table(tmp_path / "part", 8)[0] == read_table(tmp_path / "whole", 8)[0]).all()
 
 
+def test_instruction_sets(lowshot, refused, tmp_path):
+    """--isa takes the named one where the machine has it, with the same table; one that it has not is refused."""
+    np.save(tmp_path / "x.npy", rows(n=300, dim=130))
+    lowshot("info", "--json", tmp_path / "info.json")
+    best = json.loads((tmp_path / "info.json").read_text())["instruction_set_used"]
+    isas = ["avx2", "avx512vnni", "amx"]
+    there = isas[:isas.index(best) + 1]
+    tables = []
+    for isa in ["auto", *there]:
+        lowshot("knn", "build", tmp_path / "x.npy", "-k", 8, "-o", tmp_path / isa, "--isa", isa, "--json", tmp_path / "r.json")
+        device = json.loads((tmp_path / "r.json").read_text())["device"]
+        assert device.startswith(f"cpu ({best if isa == 'auto' else isa},")
+        tables.append(read_table(tmp_path / isa, 8))
+    for ids, sims in tables[1:]:
+        assert (ids == tables[0][0]).all() and (sims == tables[0][1]).all()
+    for isa in isas[len(there):]:
+        refused(5, f"no {isa}, its best is {best}.*--isa auto", "knn", "build", tmp_path / "x.npy", "-k", 8,
+                "-o", tmp_path / "g", "--isa", isa)
+    assert "avx512vnni" in lowshot("knn", "build", tmp_path / "x.npy", "--isa", "sse", code=2).stderr
+
+
 def test_more_neighbours_than_rows(lowshot, tmp_path):
     np.save(tmp_path / "x.npy", rows(n=5))
     lowshot("knn", "build", tmp_path / "x.npy", "-k", 6, "-o", tmp_path / "g")
