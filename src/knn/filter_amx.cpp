@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint32_t tile_rows = 16;
 constexpr std::uint32_t tile_bytes = 64;
-constexpr std::uint32_t part_rows = 128;
+constexpr std::uint32_t part_rows = 160;                    // the join brings 144 at a time
 constexpr std::uint32_t least_code_bytes = 2 * tile_bytes;  // below it the AVX-512 kernel is faster
 
 // What ldtilecfg reads: each of the eight tiles has 16 rows of 64 bytes.
