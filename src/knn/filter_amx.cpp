@@ -3,10 +3,10 @@
 // rows x 32 columns: four tiles of sums, two of rows, two of columns.
 //
 // Turning sums into pairs takes as long as the products of 256 dimensions, so the pairs of one step are found between
-// the products of the next: they run on other parts of the core. On 16 threads of a Sapphire Rapids, 128 rows x 512
-// columns, 1 % of the pairs passing: 3.8 TMAC/s at 256 dimensions (AVX-512 VNNI: 2.1; the pairs after the
-// products: 3.1; behind a branch on whether four rows have any: 3.1), 5.2 at 768 (2.1 to 2.6). At 64 dimensions the
-// pairs are what takes time, and the tiles only add to it: 1.0 against 1.2.
+// the products of the next: they run on other parts of the core. On 16 threads of a Sapphire Rapids, 144 rows x 512
+// columns, 1 % of the pairs passing, in TMAC/s (AVX-512 VNNI in brackets): 3.5 (2.0) at 256 dimensions, 5.0 (2.3) at
+// 768, 1.9 (1.5) at 96; at 64 the pairs are what takes time, and the tiles only add to it: 1.17 (1.22). The pairs after
+// the products: 3.1 at 256 dimensions; behind a branch on whether four rows have any: 3.1.
 #include <immintrin.h>
 
 #include "knn/filter.h"
@@ -17,8 +17,7 @@ namespace {
 
 constexpr std::uint32_t tile_rows = 16;
 constexpr std::uint32_t tile_bytes = 64;
-constexpr std::uint32_t part_rows = 160;                    // the join brings 144 at a time
-constexpr std::uint32_t least_code_bytes = 2 * tile_bytes;  // below it the AVX-512 kernel is faster
+constexpr std::uint32_t part_rows = 160;  // the join brings 144 at a time
 
 // What ldtilecfg reads: each of the eight tiles has 16 rows of 64 bytes.
 struct alignas(64) TileShapes {
@@ -184,7 +183,7 @@ FilterHits run_part(const FilterTile& t, std::uint32_t begin, std::uint32_t end,
 }  // namespace
 
 std::size_t filter_amx(const FilterTile& tile, const FilterHits& hits) {
-  if (tile.row_count < tile_rows || tile.code_bytes < least_code_bytes) return filter_avx512(tile, hits);
+  if (tile.row_count < tile_rows || tile.code_bytes <= tile_bytes) return filter_avx512(tile, hits);
   static constexpr TileShapes shapes;
   _tile_loadconfig(&shapes);
   Steps steps;
