@@ -4,11 +4,12 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <span>
 #include <type_traits>
+
+#include "lowshot/allocation.h"
 
 namespace lowshot {
 
@@ -55,8 +56,8 @@ class MatrixView {
   std::size_t cols_ = 0;
 };
 
-/// Owns rows x cols values on cache-line boundaries (64 bytes). Moves, does not copy: a copy of gigabytes is never
-/// an accident. Memory comes uninitialised unless `zeroed` is used. Throws std::bad_alloc.
+/// Owns rows x cols values on cache lines, on large pages where there are many (allocate_array). Moves, does not copy: a
+/// copy of gigabytes is never an accident. Memory comes uninitialised unless `zeroed` is used. Throws std::bad_alloc.
 template <typename T>
 class Matrix {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -65,10 +66,7 @@ class Matrix {
   Matrix() = default;
   Matrix(std::size_t rows, std::size_t cols) : rows_(rows), cols_(cols) {
     if (cols != 0 && rows > SIZE_MAX / sizeof(T) / cols - 64) throw std::bad_alloc();
-    const std::size_t bytes = (rows * cols * sizeof(T) + 63) / 64 * 64;
-    if (bytes == 0) return;
-    data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
-    if (!data_) throw std::bad_alloc();
+    data_.reset(static_cast<T*>(allocate_array(rows * cols * sizeof(T))));
   }
   static Matrix zeroed(std::size_t rows, std::size_t cols) {
     Matrix m(rows, cols);
@@ -93,7 +91,7 @@ class Matrix {
 
  private:
   struct Free {
-    void operator()(T* p) const { std::free(p); }
+    void operator()(T* p) const { free_array(p); }
   };
   std::unique_ptr<T, Free> data_;
   std::size_t rows_ = 0;

@@ -4,21 +4,34 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "lowshot/graph.h"
 #include "lowshot/matrix.h"
 
 namespace lowshot::diffusion {
 
-using Hops = std::vector<std::uint16_t>;
+using Hops = Array<std::uint16_t>;
 inline constexpr std::uint16_t too_far = 0xffff;
 
-/// Hops from the nearest node of which `is_source` holds, up to `limit` (< 65535); too_far beyond. O(edges) in all.
-Hops hops_from(int threads, const GraphView& graph, const std::vector<bool>& is_source, std::uint32_t limit);
+/// Hops from the nearest source (of `hops` 0, the others too_far) for every place, up to `limit` (< 65535); too_far
+/// beyond. In place, O(edges) in all.
+void spread_hops(int threads, const GraphView& graph, Hops& hops, std::uint32_t limit);
 
-/// Rows of step t of T in rising order: hops from labels <= t, hops from read-out rows <= T - t.
-std::vector<std::uint32_t> rows_of_step(const Hops& from_labels, const Hops& from_readout, std::uint32_t t,
-                                        std::uint32_t last);
+/// Hops of every place from labels and from rows that are read out. `labels` and `queries` speak of places.
+class Reach {
+ public:
+  Reach(int threads, const GraphView& graph, std::span<const std::int32_t> labels, MatrixView<const NodeId> queries,
+        std::uint32_t last);
+
+  /// Whether row i of U_t can hold anything, and whether anything that is read depends on it. Rows for which both hold
+  /// are those that step t works on.
+  bool reached(std::size_t i, std::uint32_t t) const { return from_labels_[i] <= t; }
+  bool needed(std::size_t i, std::uint32_t t) const { return from_readout_[i] <= last_ - t; }
+  bool matters(std::size_t i, std::uint32_t t) const { return reached(i, t) && needed(i, t); }
+
+ private:
+  std::uint32_t last_;
+  Hops from_labels_, from_readout_;
+};
 
 }  // namespace lowshot::diffusion

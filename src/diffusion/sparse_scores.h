@@ -1,49 +1,73 @@
 #pragma once
 // U_t while it is sparse: after one step a row holds one to three classes, whatever the number of classes.
 
-#include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "diffusion/reach.h"
+#include "diffusion/step.h"
 #include "lowshot/graph.h"
 #include "lowshot/matrix.h"
 
 namespace lowshot::diffusion {
 
+/// One entry; `score` is a stored value (stored_one<T>).
+template <typename T>
 struct ClassScore {
   std::uint32_t cls;
-  float score;
+  T score;
 };
+template <>
+struct ClassScore<Half> {
+  std::uint16_t cls;
+  Half score;
+};
+/// Half the memory only for as many classes as fit.
+template <typename T>
+inline constexpr std::uint64_t most_classes = std::numeric_limits<decltype(ClassScore<T>::cls)>::max() + std::uint64_t{1};
 
-/// Row i holds entries offsets[i] .. offsets[i+1]-1, classes rising, scores positive.
+/// Rows of entries, classes rising, scores positive. Rows lie in slabs, in no order.
+template <typename T>
 struct SparseScores {
-  std::vector<std::uint64_t> offsets;
-  std::vector<ClassScore> entries;
+  struct Row {
+    const ClassScore<T>* begin = nullptr;
+    std::uint32_t count = 0;
+  };
+  Array<Row> rows;
+  Array<std::uint64_t> occupied;  ///< bit i: row i is not empty. 125 KB a million rows, so that it stays in L2
+  std::vector<Array<ClassScore<T>>> slabs;
+  std::uint64_t entries = 0;
 
-  std::span<const ClassScore> row(std::size_t i) const {
-    return std::span(entries).subspan(offsets[i], offsets[i + 1] - offsets[i]);
-  }
-  /// Those of row i that belong to classes first .. first + count - 1.
-  std::span<const ClassScore> row(std::size_t i, std::uint32_t first, std::uint32_t count) const {
-    const auto below = [](const ClassScore& s, std::uint64_t cls) { return s.cls < cls; };
-    const std::span<const ClassScore> all = row(i);
-    const auto begin = std::lower_bound(all.begin(), all.end(), std::uint64_t{first}, below);
-    return {begin, std::lower_bound(begin, all.end(), std::uint64_t{first} + count, below)};
-  }
+  std::span<const ClassScore<T>> row(std::size_t i) const { return {rows[i].begin, rows[i].count}; }
+  bool holds(std::size_t i) const { return (occupied[i / 64] >> (i % 64) & 1) != 0; }
 };
 
-/// U_0: one entry of 1 for each labelled node.
-SparseScores one_hot(std::span<const std::int32_t> labels);
+/// U_0: one entry of 1 for each labelled place.
+template <typename T>
+SparseScores<T> one_hot(int threads, std::span<const std::int32_t> labels);
 
-/// Additions that a step from `u` over all rows takes: sum over edges of the neighbour's entries.
-std::uint64_t step_work(const GraphView& graph, const SparseScores& u);
+/// What a step costs: edges of the rows it works on, and additions (the neighbours' entries over those edges, estimated
+/// from those over all edges).
+struct StepWork {
+  std::uint64_t edges = 0, additions = 0;
+};
+template <typename T>
+StepWork step_work(int threads, const GraphView& graph, const SparseScores<T>& u, const Reach& reach, std::uint32_t t);
 
-/// U <- D^-1 B U for the rows of `rows` (rising); the others become empty. Sums in edge order, as the dense step does.
-SparseScores sparse_step(int threads, const GraphView& graph, const SparseScores& u, std::uint32_t classes,
-                         std::span<const std::uint32_t> rows);
+/// U_t <- D^-1 B U_{t-1} for the rows that matter; the others become empty. Sums in edge order, rounded once at the end,
+/// as the dense step does. Nothing when it would hold more than `most_entries`.
+template <typename T>
+std::optional<SparseScores<T>> sparse_step(int threads, const GraphView& graph, const SparseScores<T>& u,
+                                           std::uint32_t classes, const Reach& reach, std::uint32_t t,
+                                           std::uint64_t most_entries);
 
-/// Writes classes first .. first + width - 1 of every row into `dense` (nodes x width, overwritten).
-void expand(int threads, const SparseScores& u, std::uint32_t first, MatrixView<float> dense);
+/// Writes classes first .. first + width - 1 of the rows that are needed after step t (all without `reach`) into `dense`
+/// (places x width), and drops them from `u`: slices come in order.
+template <typename T>
+void expand(int threads, SparseScores<T>& u, std::uint32_t first, MatrixView<T> dense, const Reach* reach,
+            std::uint32_t t);
 
 }  // namespace lowshot::diffusion

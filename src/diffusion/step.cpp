@@ -2,8 +2,12 @@
 
 namespace lowshot::diffusion {
 
-StepKernel step_kernel(Isa isa) {
-  return has_avx512(isa) ? step_avx512 : step_avx2;
+template <typename T>
+StepKernel<T> step_kernel(Isa isa) {
+  return has_avx512(isa) ? static_cast<StepKernel<T>>(step_avx512) : static_cast<StepKernel<T>>(step_avx2);
 }
+
+template StepKernel<float> step_kernel<float>(Isa isa);
+template StepKernel<Half> step_kernel<Half>(Isa isa);
 
 }  // namespace lowshot::diffusion
