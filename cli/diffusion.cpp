@@ -18,7 +18,7 @@ struct Options {
   CommonOptions common;
   ExperimentOptions experiment;
   RunOutputs outputs;
-  std::string mode = "val", nlabeled = "1", seed = "1", pca, label_idx, prune = "auto", predictions;
+  std::string mode = "val", nlabeled = "1", seed = "1", pca, label_idx, prune = "auto", storage = "auto", predictions;
   std::vector<std::string> background;
 };
 
@@ -29,6 +29,9 @@ ExperimentOptions experiment_options(const Options& o) {
   if (!o.label_idx.empty()) e.label_idx = o.label_idx;
   e.background.assign(o.background.begin(), o.background.end());
   e.diffusion.pruning = o.prune == "on" ? Pruning::on : o.prune == "off" ? Pruning::off : Pruning::automatic;
+  e.diffusion.storage = o.storage == "half"    ? Storage::half
+                        : o.storage == "float" ? Storage::single
+                                               : Storage::automatic;
   e.pca = parse_pca(o.pca);
   return e;
 }
@@ -62,7 +65,8 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
           {"niter", e.diffusion.iterations},
           {"lslice", e.diffusion.slice},
           {"pca", o.pca.empty() ? "PCAR256.vt" : o.pca},
-          {"prune", o.prune}};
+          {"prune", o.prune},
+          {"storage", o.storage}};
 }
 
 void execute(const Options& o) {
@@ -133,6 +137,11 @@ void add_diffusion(CLI::App& app) {
   command->add_option("--label-idx", o->label_idx, "Class lists, instead of the data directory's label_idx.json");
   command->add_option("--prune", o->prune, "Skip rows that cannot matter: auto, on, off (same result)")
       ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
+  command
+      ->add_option("--storage", o->storage,
+                   "Scores between iterations: half (rounded to 11 bits), float, or auto: half for large graphs")
+      ->check(CLI::IsMember({"auto", "half", "float"}))
       ->capture_default_str();
   command->add_option("--storeL", o->outputs.scores, "Write the scores of all iterations: npy [T+1, test rows, C]");
   command->add_option("--storeLiters", o->outputs.label_matrix_pattern,

@@ -211,7 +211,7 @@ void execute(const Options& given) {
   Graph graph;
   {
     Phase phase(context, "graph");
-    graph = symmetrise(context, kept.table, {.columns = o.label.k});
+    graph = symmetrise(context, kept.table, {.columns = o.label.k, .order = kept.order});
     kept.table = {};
   }
   const auto classes = static_cast<std::uint32_t>(job.labels.classes.size());

@@ -59,6 +59,7 @@ struct StaticPart {
   std::vector<std::uint64_t> row_of_train;  ///< train row -> row above (novel and base rows of the class set)
   KnnTable table;                           ///< static rows among themselves
   KnnTable test_table;                      ///< test rows among the static rows
+  std::vector<NodeId> order;                ///< in which graphs keep the static rows (graph_order); empty: as they are
   std::optional<Graph> graph;               ///< in-domain: the graph of every experiment
 };
 

@@ -160,7 +160,7 @@ void diffuse_stored(Context& context, const GraphView& graph, std::span<const st
   Matrix<T> from(graph.nodes(), widest), to(graph.nodes(), widest);
   std::uint64_t done = 0;
   for (const Slice& slice : slices) {
-    diffusion::expand(threads, sparse, slice.first, {from.data(), graph.nodes(), slice.width}, pruned, dense_from);
+    diffusion::expand(threads, sparse, slice, {from.data(), graph.nodes(), slice.width}, pruned, dense_from);
     for (std::uint32_t t = dense_from + 1; t <= last; ++t) {
       dense_step(context, graph, from, to, slice.width, pruned, t);
       std::swap(from, to);
@@ -216,7 +216,7 @@ void diffuse_all_nodes(Context& context, const GraphView& graph, std::span<const
   const std::uint32_t widest = slices.front().width;
   Matrix<float> from(graph.nodes(), widest), to(graph.nodes(), widest), scaled(graph.nodes(), slices.front().count);
   for (const Slice& slice : slices) {
-    diffusion::expand<float>(threads, start, slice.first, {from.data(), graph.nodes(), slice.width}, nullptr, 0);
+    diffusion::expand<float>(threads, start, slice, {from.data(), graph.nodes(), slice.width}, nullptr, 0);
     for (std::uint32_t t = 0; t <= options.iterations; ++t) {
       if (t != 0) {
         dense_step(context, graph, from, to, slice.width, nullptr, t);

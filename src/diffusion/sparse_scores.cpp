@@ -253,16 +253,16 @@ std::optional<SparseScores<T>> sparse_step(int threads, const GraphView& graph, 
 }
 
 template <typename T>
-void expand(int threads, SparseScores<T>& u, std::uint32_t first, MatrixView<T> dense, const Reach* reach,
+void expand(int threads, SparseScores<T>& u, const Slice& slice, MatrixView<T> dense, const Reach* reach,
             std::uint32_t t) {
-  const std::uint32_t width = static_cast<std::uint32_t>(dense.cols());
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t i = 0; i < dense.rows(); ++i) {
     if (reach != nullptr && !reach->needed(i, t)) continue;
     T* row = dense.row(i);
-    std::memset(row, 0, width * sizeof(T));
+    std::memset(row, 0, slice.width * sizeof(T));
     auto& [begin, count] = u.rows[i];
-    for (; count != 0 && begin->cls - first < width; ++begin, --count) row[begin->cls - first] = begin->score;
+    for (; count != 0 && begin->cls - slice.first < slice.count; ++begin, --count)
+      row[begin->cls - slice.first] = begin->score;
   }
 }
 
@@ -274,7 +274,7 @@ template std::optional<SparseScores<float>> sparse_step(int, const GraphView&, c
                                                         std::uint32_t, const Reach&, std::uint32_t, std::uint64_t);
 template std::optional<SparseScores<Half>> sparse_step(int, const GraphView&, const SparseScores<Half>&, std::uint32_t,
                                                        const Reach&, std::uint32_t, std::uint64_t);
-template void expand(int, SparseScores<float>&, std::uint32_t, MatrixView<float>, const Reach*, std::uint32_t);
-template void expand(int, SparseScores<Half>&, std::uint32_t, MatrixView<Half>, const Reach*, std::uint32_t);
+template void expand(int, SparseScores<float>&, const Slice&, MatrixView<float>, const Reach*, std::uint32_t);
+template void expand(int, SparseScores<Half>&, const Slice&, MatrixView<Half>, const Reach*, std::uint32_t);
 
 }  // namespace lowshot::diffusion

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "diffusion/reach.h"
-#include "diffusion/step.h"
+#include "diffusion/slices.h"
 #include "lowshot/graph.h"
 #include "lowshot/matrix.h"
 
@@ -64,10 +64,10 @@ std::optional<SparseScores<T>> sparse_step(int threads, const GraphView& graph, 
                                            std::uint32_t classes, const Reach& reach, std::uint32_t t,
                                            std::uint64_t most_entries);
 
-/// Writes classes first .. first + width - 1 of the rows that are needed after step t (all without `reach`) into `dense`
-/// (places x width), and drops them from `u`: slices come in order.
+/// Writes a slice of the rows that are needed after step t (all without `reach`) into `dense` (places x slice.width, 0
+/// behind the slice's classes), and drops its entries from `u`: slices come in order.
 template <typename T>
-void expand(int threads, SparseScores<T>& u, std::uint32_t first, MatrixView<T> dense, const Reach* reach,
+void expand(int threads, SparseScores<T>& u, const Slice& slice, MatrixView<T> dense, const Reach* reach,
             std::uint32_t t);
 
 }  // namespace lowshot::diffusion

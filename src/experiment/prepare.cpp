@@ -12,6 +12,7 @@
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
 #include "lowshot/knn.h"
+#include "lowshot/node_order.h"
 
 namespace lowshot {
 namespace {
@@ -110,10 +111,15 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
     part.table = extend_knn(context, part.table, rows.rows(0, part.background),
                             rows.rows(part.background, part.static_rows), knn);
     part.test_table = search_knn(context, part.test, rows.rows(0, part.static_rows), knn);
-    if (options.in_domain) {
-      drop_negative(part.table);
-      part.graph = symmetrise(context, part.table);
-    }
+  }
+  {
+    Phase phase(context, "node order");
+    part.order = graph_order(context, rows.rows(0, part.static_rows));
+  }
+  if (options.in_domain) {
+    Phase phase(context, "static graph");
+    drop_negative(part.table);
+    part.graph = symmetrise(context, part.table, {.order = part.order});
   }
   return part;
 }
@@ -149,10 +155,11 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   const std::uint64_t place = sizeof(NodeId) + sizeof(float);
   const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, {.k = std::max(options.k, stored_k(options.k))});
   const std::uint64_t run_tables = (result.nodes + result.test_rows) * options.k * place;
+  const std::uint64_t order = result.nodes >= ordered_from_rows ? result.nodes * sizeof(NodeId) : 0;
   const std::uint64_t diffusion = run_tables + symmetrise_memory(result.nodes, options.k) +
                                   diffuse_memory(result.nodes, result.test_rows, result.classes, options.diffusion);
   result.memory.add("descriptors", (all + result.test_rows) * pca_dim * sizeof(float));
-  result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.k * place);
+  result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.k * place + order);
   result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
   result.memory.add("program and buffers", std::uint64_t{64} << 20);
 

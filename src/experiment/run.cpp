@@ -50,7 +50,9 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
     KnnTable table = extend_knn(context, part.table, part.rows.view().rows(0, part.static_rows), novel, knn);
     queries = extend_search_knn(context, part.test_table, part.test, novel, part.static_rows, knn);
     drop_negative(table);
-    nodes.own_graph = symmetrise(context, table);
+    std::vector<NodeId> order = part.order;  // the few new rows come last
+    if (!order.empty()) order.insert(order.end(), novel_nodes.begin(), novel_nodes.end());
+    nodes.own_graph = symmetrise(context, table, {.order = order});
   }
   drop_negative(queries);
   nodes.queries = std::move(queries);

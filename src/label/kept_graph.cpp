@@ -10,6 +10,7 @@
 #include "lowshot/error.h"
 #include "lowshot/io.h"
 #include "lowshot/knn.h"
+#include "lowshot/node_order.h"
 
 namespace lowshot {
 namespace {
@@ -83,6 +84,7 @@ struct Place {
 
   fs::path prefix() const { return folder / "neighbours"; }
   fs::path bad_rows() const { return folder / "bad_rows.npy"; }
+  fs::path order() const { return folder / "order.npy"; }
 };
 
 Place place_of(const Collection& collection, const KeepOptions& options, const std::vector<std::string>& hashes,
@@ -100,14 +102,26 @@ Place place_of(const Collection& collection, const KeepOptions& options, const s
   return place;
 }
 
+// Row numbers as a file of int32, one a row.
+void write_row_numbers(const fs::path& path, std::span<const std::uint32_t> numbers) {
+  Matrix<std::int32_t> rows(numbers.size(), 1);
+  std::copy(numbers.begin(), numbers.end(), rows.data());
+  write_npy(path, rows.view());
+}
+
+std::vector<std::uint32_t> read_row_numbers(const fs::path& path) {
+  const auto rows = read_npy_int32(path);
+  return {rows.begin(), rows.end()};
+}
+
 std::optional<KeptGraph> read_kept(Context& context, const Place& place, const KeepOptions& options) {
   const auto files = find_knn_files(place.prefix(), options.k);
   // The side-car is written last: with it everything is there.
   if (!files || check_origin(files->ids, place.origin) != OriginState::equal) return {};
   KeptGraph kept;
   kept.folder = place.folder;
-  for (const std::int32_t row : read_npy_int32(place.bad_rows()))
-    kept.bad_rows.push_back(static_cast<std::uint32_t>(row));
+  kept.bad_rows = read_row_numbers(place.bad_rows());
+  if (fs::exists(place.order())) kept.order = read_row_numbers(place.order());  // earlier versions had none
   kept.table = read_knn(*files, place.rows - kept.bad_rows.size(), stored_k(options.k), context.thread_count());
   return kept;
 }
@@ -118,12 +132,8 @@ void write_kept(const Place& place, const KeptGraph& graph, std::uint32_t k) {
   if (error)
     throw Error(ErrorKind::resources, "the folder for the graph cannot be made: " + error.message(),
                 place.folder.string(), "name another with --work");
-  const Matrix<std::int32_t> bad = [&] {
-    Matrix<std::int32_t> rows(graph.bad_rows.size(), 1);
-    std::copy(graph.bad_rows.begin(), graph.bad_rows.end(), rows.data());
-    return rows;
-  }();
-  write_npy(place.bad_rows(), bad.view());
+  write_row_numbers(place.bad_rows(), graph.bad_rows);
+  write_row_numbers(place.order(), graph.order);
   const KnnFiles files = knn_file_names(place.prefix(), k, TableFormat::raw);
   write_knn(files, graph.table);
   write_origin(files.ids, place.origin);
@@ -197,9 +207,12 @@ KeptGraph keep_graph(Context& context, const Collection& collection, const KeepO
     Phase phase(context, "k-NN graph");
     const DescriptorView view = rows.view();
     const KnnOptions knn{.k = k};
-    graph.table =
-        beginning ? extend_knn(context, beginning->table, view.rows(0, old_rows), view.rows(old_rows, rows.good), knn)
-                  : build_knn(context, view, knn);
+    KnnReport report;
+    graph.table = beginning ? extend_knn(context, beginning->table, view.rows(0, old_rows),
+                                         view.rows(old_rows, rows.good), knn, &report)
+                            : build_knn(context, view, knn, &report);
+    const bool ordered = report.order.size() == rows.good && rows.good >= ordered_from_rows;
+    graph.order = ordered ? std::move(report.order) : graph_order(context, view);
   }
   graph.bad_rows = rows.bad;
   graph.folder = place.folder;

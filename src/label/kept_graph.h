@@ -29,6 +29,7 @@ Collection open_collection(const std::vector<std::filesystem::path>& shards, std
 
 struct KeptGraph {
   KnnTable table;                       ///< of the nodes
+  std::vector<NodeId> order;            ///< in which their graph is kept (graph_order); empty: as they are
   std::vector<std::uint32_t> bad_rows;  ///< rising; the other rows are the nodes, in order
   std::string origin;                   ///< "kept", "extended" or "built"
   std::filesystem::path folder;

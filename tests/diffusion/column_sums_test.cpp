@@ -58,6 +58,19 @@ TEST(ColumnSums, DoNotDependOnThreads) {
   }
 }
 
+TEST(ColumnSums, OfAGraphInAnotherOrderAreTheSame) {
+  const std::size_t n = 300;
+  const std::vector<std::int32_t> labels = oracle::labels(n, 7, 3, 4);
+  const KnnTable table = oracle::table_of(oracle::untidy_lists(n, 6, 5), 6);
+  std::vector<NodeId> order(n);
+  for (std::size_t i = 0; i < n; ++i) order[i] = static_cast<NodeId>(i * 7 % n);
+  Context context;
+  const Graph plain = symmetrise(context, table), ordered = symmetrise(context, table, {.order = order});
+  const Matrix<double> expected = column_sums(context, plain.view(), labels, 7, 6),
+                       sums = column_sums(context, ordered.view(), labels, 7, 6);
+  for (std::size_t e = 0; e < sums.size(); ++e) ASSERT_NEAR(sums.data()[e], expected.data()[e], 1e-12 * expected.data()[e]);
+}
+
 TEST(ColumnSums, RefuseLabelsThatAreNoClasses) {
   Context context;
   const Graph graph = symmetrise(context, oracle::table_of(oracle::chain(3), 2));

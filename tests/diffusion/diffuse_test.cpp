@@ -9,6 +9,7 @@
 #include <random>
 
 #include "lowshot/diffusion.h"
+#include "lowshot/memory.h"
 #include "oracle/dense.h"
 #include "oracle/made_up_graphs.h"
 #include "oracle/views.h"
@@ -121,13 +122,16 @@ void expect_each_once(const Collected& collected) {
     for (const int count : times) ASSERT_EQ(count, 1);
 }
 
-void expect_oracle(const Problem& problem, const Collected& collected, const std::vector<oracle::Dense>& l) {
+// With half precision each of t steps rounds once more, to 2^-11 of the entry at most.
+void expect_oracle(const Problem& problem, const Collected& collected, const std::vector<oracle::Dense>& l,
+                   Storage storage = Storage::single) {
   expect_each_once(collected);
   for (std::size_t t = 0; t < collected.scores.size(); ++t) {
     const oracle::Dense v = oracle::read_out(l[t], problem.queries);
+    const double half_error = storage == Storage::half ? std::ldexp(1.01 * static_cast<double>(t), -11) : 0;
     for (std::size_t q = 0; q < v.rows; ++q)
       for (std::size_t c = 0; c < v.cols; ++c)
-        ASSERT_NEAR(collected.scores[t](q, c), v(q, c), v(q, c) * problem.relative_error(t))
+        ASSERT_NEAR(collected.scores[t](q, c), v(q, c), v(q, c) * (problem.relative_error(t) + half_error))
             << "iteration " << t << ", query " << q << ", class " << c;
   }
 }
@@ -144,6 +148,13 @@ void expect_same_bits(const Collected& a, const Collected& b) {
 }
 
 constexpr Pruning every_pruning[] = {Pruning::automatic, Pruning::on, Pruning::off};
+constexpr Storage every_storage[] = {Storage::half, Storage::single};
+
+DiffusionOptions options_of(std::uint32_t iterations, std::uint32_t slice, Pruning pruning, Storage storage) {
+  DiffusionOptions options{iterations, slice, pruning};
+  options.storage = storage;
+  return options;
+}
 
 TEST(Diffuse, IsTheOracle) {
   for (const std::uint32_t classes : {1u, 2u, 15u, 16u, 17u, 50u, 64u, 65u, 130u})
@@ -154,7 +165,8 @@ TEST(Diffuse, IsTheOracle) {
         for (const Pruning pruning : every_pruning) {
           SCOPED_TRACE(std::to_string(classes) + " classes, " + std::to_string(iterations) + " iterations, pruning " +
                        std::to_string(static_cast<int>(pruning)) + (clustered ? ", clustered" : ", untidy"));
-          expect_oracle(problem, problem.run({iterations, 0, pruning}), l);
+          for (const Storage storage : every_storage)
+            expect_oracle(problem, problem.run(options_of(iterations, 0, pruning, storage)), l, storage);
           if (HasFatalFailure()) return;
         }
     }
@@ -175,28 +187,82 @@ TEST(Diffuse, PrunedIsPlainToTheLastBit) {
                               untidy_problem(250, 20, 80), chain_problem()};
   for (const Problem& problem : problems)
     for (const std::uint32_t iterations : {1u, 3u, 4u, 9u}) {
-      const Collected plain = problem.run({iterations, 0, Pruning::off});
-      for (const Pruning pruning : {Pruning::automatic, Pruning::on})
-        for (const std::uint32_t slice : {0u, 1u, 7u})
-          expect_same_bits(problem.run({iterations, slice, pruning}), plain);
+      for (const Storage storage : every_storage) {
+        const Collected plain = problem.run(options_of(iterations, 0, Pruning::off, storage));
+        for (const Pruning pruning : {Pruning::automatic, Pruning::on})
+          for (const std::uint32_t slice : {0u, 1u, 7u})
+            expect_same_bits(problem.run(options_of(iterations, slice, pruning, storage)), plain);
+      }
       if (HasFatalFailure()) return;
     }
 }
 
 TEST(Diffuse, DoesNotDependOnSliceThreadsOrInstructionSet) {
   const Problem problem = clustered_problem(700, 70);
-  const Collected expected = problem.run({5, 0, Pruning::off});
-  for (const Pruning pruning : every_pruning)
-    for (const Isa isa : oracle::machine_isas())
-      for (const std::uint32_t slice : {1u, 7u, 64u, 70u, 1000u}) {
-        const Collected collected = problem.run({5, slice, pruning}, isa);
-        expect_each_once(collected);
-        expect_same_bits(collected, expected);
-        if (HasFatalFailure()) return;
-      }
-  for (const int threads : {2, 5})
+  for (const Storage storage : every_storage) {
+    const Collected expected = problem.run(options_of(5, 0, Pruning::off, storage));
     for (const Pruning pruning : every_pruning)
-      expect_same_bits(problem.run({5, 0, pruning}, Isa::avx2, threads), expected);
+      for (const Isa isa : oracle::machine_isas())
+        for (const std::uint32_t slice : {1u, 7u, 64u, 70u, 1000u}) {
+          const Collected collected = problem.run(options_of(5, slice, pruning, storage), isa);
+          expect_each_once(collected);
+          expect_same_bits(collected, expected);
+          if (HasFatalFailure()) return;
+        }
+    for (const int threads : {2, 5})
+      for (const Pruning pruning : every_pruning)
+        expect_same_bits(problem.run(options_of(5, 0, pruning, storage), Isa::avx2, threads), expected);
+  }
+}
+
+TEST(Diffuse, HalfPrecisionIsAutomaticForLargeGraphsOnly) {
+  const Problem small = clustered_problem(120, 9);
+  expect_same_bits(small.run({3}), small.run(options_of(3, 0, Pruning::automatic, Storage::single)));
+  std::vector<std::int32_t> labels(1 << 17, -1);
+  labels[0] = 0, labels[4] = 1;  // the first node's degree is 3: its share has no end in binary
+  const Problem large(oracle::chain(1 << 17), 2, labels, 2, {{0, 1}, {2, 3}});
+  const Collected half = large.run(options_of(3, 0, Pruning::automatic, Storage::half));
+  expect_same_bits(large.run({3}), half);
+  const Collected single = large.run(options_of(3, 0, Pruning::automatic, Storage::single));
+  EXPECT_NE(half.scores[3](0, 0), single.scores[3](0, 0));
+}
+
+// Entries fall under half precision's smallest number; what is left of them must be the same on every way.
+TEST(Diffuse, InHalfPrecisionSmallEntriesVanishOnEveryWayAlike) {
+  std::vector<std::int32_t> labels(400, -1);
+  labels[0] = 0, labels[200] = 1;
+  Lists queries;
+  for (std::int64_t i = 0; i < 60; ++i) queries.push_back({i, 200 + i, 200 - i, -1, -1, -1});
+  const Problem problem(oracle::chain(400), 2, labels, 2, queries);
+  const Collected plain = problem.run(options_of(50, 0, Pruning::off, Storage::half));
+  const Collected exact = problem.run(options_of(50, 0, Pruning::off, Storage::single));
+  bool vanished = false;
+  for (std::size_t q = 0; q < queries.size(); ++q) vanished = vanished || (plain.scores[50](q, 0) == 0 && exact.scores[50](q, 0) > 0);
+  EXPECT_TRUE(vanished);
+  for (const Pruning pruning : {Pruning::automatic, Pruning::on})
+    for (const Isa isa : oracle::machine_isas())
+      expect_same_bits(problem.run(options_of(50, 0, pruning, Storage::half), isa, 2), plain);
+}
+
+// The order in which a graph keeps its nodes is nobody else's business: same answers, but for the order of sums.
+TEST(Diffuse, AGraphInAnotherOrderGivesTheSame) {
+  const Problem problem = clustered_problem(170, 20);
+  std::vector<NodeId> order(170);
+  std::iota(order.begin(), order.end(), NodeId{0});
+  std::shuffle(order.begin(), order.end(), std::mt19937(8));
+  Context context = context_of(Isa::avx2, 2);
+  const Graph ordered = symmetrise(context, oracle::table_of(problem.lists, 6), {.order = order});
+  const auto l = problem.expected(5);
+  for (const Pruning pruning : every_pruning)
+    for (const Storage storage : every_storage)
+      expect_oracle(problem, problem.run(context, options_of(5, 0, pruning, storage), ordered.view()), l, storage);
+  Collected all(5, 170, 20);
+  diffuse_all_nodes(context, ordered.view(), problem.labels, 20, {5}, all.sink());
+  const Collected expected = problem.run_all_nodes({5});
+  for (std::size_t t = 0; t <= 5; ++t)
+    for (std::size_t i = 0; i < 170; ++i)
+      for (std::size_t c = 0; c < 20; ++c)
+        ASSERT_NEAR(all.scores[t](i, c), expected.scores[t](i, c), 2 * problem.relative_error(t) * expected.scores[t](i, c));
 }
 
 TEST(Diffuse, SlicesHoldNoMoreClassesThanWereAskedFor) {
@@ -314,7 +380,7 @@ TEST(Diffuse, PermutingNodesOrClassesPermutesTheAnswer) {
 
 TEST(Diffuse, GraphsWhoseOffsetsStartBeyond32BitsGiveTheSame) {
   const Problem problem = clustered_problem(150, 40);
-  std::vector<std::uint64_t> offsets = problem.graph.offsets;
+  Array<std::uint64_t> offsets = problem.graph.offsets;
   for (std::uint64_t& offset : offsets) offset += (std::uint64_t{1} << 34) + 77;
   const GraphView shifted{offsets, problem.graph.neighbours, problem.graph.inverse_degree};
   for (const Isa isa : oracle::machine_isas())
@@ -338,6 +404,10 @@ TEST(Diffuse, RefusesWhatCannotBe) {
   EXPECT_EQ(error([](Problem& p) { p.queries[4] = {0, 1, 20}; }), "input: query 4 names node 20 of 20");
   EXPECT_EQ(error([](Problem& p) { p.classes = 0; }), "input: diffusion needs at least one class");
   EXPECT_EQ(error([](Problem&) {}, 65535), "usage: 65535 iterations are more than 65534");
+  Problem many = good;
+  many.classes = 65537;
+  EXPECT_EQ(oracle::error_of([&] { many.run(options_of(0, 0, Pruning::off, Storage::half)); }),
+            "usage: half precision holds at most 65536 classes and there are 65537");
 }
 
 TEST(Diffuse, OfAnEmptyGraph) {
@@ -398,6 +468,38 @@ TEST(DiffuseMemory, CoversTheDenseSlicesAndGrowsWithThem) {
   EXPECT_GE(diffuse_memory(1000, 0, 64, narrow), 2u * 1000 * 16 * 4);
   EXPECT_GE(diffuse_memory(1000, 0, 64, wide), 2u * 1000 * 64 * 4);
   EXPECT_LT(diffuse_memory(1000, 0, 64, wide), 2 * (2u * 1000 * 64 * 4));
+}
+
+TEST(DiffuseMemory, HalfPrecisionTakesHalfOfIt) {
+  for (const Pruning pruning : every_pruning) {
+    const std::uint64_t half = diffuse_memory(1000000, 0, 512, options_of(3, 0, pruning, Storage::half)),
+                        single = diffuse_memory(1000000, 0, 512, options_of(3, 0, pruning, Storage::single));
+    EXPECT_LT(static_cast<double>(half), .56 * static_cast<double>(single));
+    EXPECT_EQ(diffuse_memory(1000000, 0, 512, options_of(3, 0, pruning, Storage::automatic)), half);
+  }
+  EXPECT_EQ(diffuse_memory(100000, 0, 512, {3}), diffuse_memory(100000, 0, 512, options_of(3, 0, Pruning::automatic, Storage::single)));
+}
+
+// The bound on sparse rows is what makes the estimate hold: the whole process must not grow by more, with every node
+// labelled, read, and in reach of hundreds of classes.
+TEST(DiffuseMemory, IsNotPassed) {
+  const std::size_t n = 30000;
+  const std::uint32_t classes = 400;
+  std::vector<std::int32_t> labels(n);
+  for (std::size_t i = 0; i < n; ++i) labels[i] = static_cast<std::int32_t>((i * 7919) % classes);
+  Context context = context_of(Isa::avx2, 2);
+  const Graph graph = symmetrise(context, oracle::table_of(oracle::untidy_lists(n, 12, 2), 12));
+  Matrix<NodeId> queries(n, 1);
+  std::iota(queries.data(), queries.data() + n, NodeId{0});
+  for (const Storage storage : every_storage) {
+    const DiffusionOptions options = options_of(3, 0, Pruning::on, storage);
+    std::uint64_t most = 0;
+    const std::uint64_t before = resident_bytes();
+    diffuse(context, graph.view(), labels, classes, queries, options,
+            [&](std::uint32_t, std::uint32_t, MatrixView<const float>) { most = std::max(most, resident_bytes()); });
+    // Slabs of 4 MiB, two steps, two threads, each half filled at worst; and the stacks and heaps of threads.
+    EXPECT_LE(most - std::min(most, before), diffuse_memory(n, n, classes, options) + (24 << 20));
+  }
 }
 
 }  // namespace

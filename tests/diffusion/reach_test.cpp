@@ -19,7 +19,10 @@ void expect_hops(const oracle::Lists& lists, std::size_t k, const std::vector<bo
   const std::vector<int> expected = oracle::hops(oracle::symmetric(oracle::adjacency(lists)), sources);
   for (const std::uint32_t limit : {0u, 1u, 2u, 5u, 200u})
     for (const int threads : {1, 2}) {
-      const Hops hops = hops_from(threads, graph.view(), sources, limit);
+      Hops hops(lists.size(), too_far);
+      for (std::size_t i = 0; i < hops.size(); ++i)
+        if (sources[i]) hops[i] = 0;
+      spread_hops(threads, graph.view(), hops, limit);
       for (std::size_t i = 0; i < lists.size(); ++i) {
         const bool within = expected[i] >= 0 && expected[i] <= static_cast<int>(limit);
         ASSERT_EQ(hops[i], within ? expected[i] : int{too_far}) << "node " << i << ", limit " << limit;
@@ -40,13 +43,28 @@ TEST(Hops, AreThoseOfTheDenseGraph) {
   expect_hops({}, 1, {});
 }
 
-TEST(RowsOfStep, AreReachedByLabelsAndStillReachTheReadOut) {
-  const Hops from_labels = {0, 1, 2, 3, too_far}, from_readout = {too_far, 2, 1, 0, 0};
-  EXPECT_EQ(rows_of_step(from_labels, from_readout, 0, 3), std::vector<std::uint32_t>{});  // node 0 reaches nobody
-  EXPECT_EQ(rows_of_step(from_labels, from_readout, 1, 3), std::vector<std::uint32_t>{1});
-  EXPECT_EQ(rows_of_step(from_labels, from_readout, 2, 3), std::vector<std::uint32_t>{2});
-  EXPECT_EQ(rows_of_step(from_labels, from_readout, 3, 3), std::vector<std::uint32_t>{3});
-  EXPECT_EQ(rows_of_step(from_labels, from_readout, 3, 5), (std::vector<std::uint32_t>{1, 2, 3}));
+TEST(Reach, SaysWhichRowsAStepWorksOn) {
+  // Labels at 0 and 1 of a chain of eight, read at 4: three steps can bring a label of node 1 there.
+  const Graph graph = graph_of(oracle::chain(8), 2);
+  const std::vector<std::int32_t> labels = {5, 0, -1, -1, -1, -1, -1, -1};
+  Matrix<NodeId> queries(1, 2);
+  queries(0, 0) = no_node, queries(0, 1) = 4;
+  for (const int threads : {1, 3}) {
+    const Reach reach(threads, graph.view(), labels, queries, 3);
+    const auto rows = [&](std::uint32_t t) {
+      std::vector<std::uint32_t> found;
+      for (std::uint32_t i = 0; i < 8; ++i)
+        if (reach.matters(i, t)) found.push_back(i);
+      return found;
+    };
+    using Rows = std::vector<std::uint32_t>;
+    EXPECT_EQ(rows(0), Rows{1});
+    EXPECT_EQ(rows(1), Rows{2});
+    EXPECT_EQ(rows(2), Rows{3});
+    EXPECT_EQ(rows(3), Rows{4});
+    EXPECT_TRUE(reach.reached(3, 2) && !reach.reached(4, 2));
+    EXPECT_TRUE(reach.needed(5, 2) && !reach.needed(5, 3));
+  }
 }
 
 }  // namespace

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <set>
+#include <utility>
 
+#include "core/half.h"
 #include "oracle/dense.h"
 #include "oracle/made_up_graphs.h"
 #include "oracle/views.h"
@@ -26,36 +29,53 @@ struct Fixture {
   }
 };
 
-std::vector<std::uint32_t> every_row() {
-  std::vector<std::uint32_t> rows(nodes);
-  for (std::uint32_t i = 0; i < nodes; ++i) rows[i] = i;
-  return rows;
+constexpr std::uint64_t any_number = UINT64_MAX;
+
+/// Every row matters at every step up to `last`: each has a label, and each is read.
+Reach all_rows(const Graph& graph, std::uint32_t last) {
+  Matrix<NodeId> queries(graph.view().nodes(), 1);
+  for (std::size_t i = 0; i < queries.rows(); ++i) queries(i, 0) = static_cast<NodeId>(i);
+  return {2, graph.view(), std::vector<std::int32_t>(queries.rows(), 0), queries, last};
 }
 
-TEST(SparseScores, OneHotHoldsTheLabels) {
+float value(float stored) {
+  return stored;
+}
+float value(Half stored) {
+  return std::ldexp(to_float(stored), -15);
+}
+
+template <typename T>
+class EveryStorage : public testing::Test {};
+using Storages = testing::Types<float, Half>;
+TYPED_TEST_SUITE(EveryStorage, Storages);
+
+TYPED_TEST(EveryStorage, OneHotHoldsTheLabels) {
   const std::vector<std::int32_t> labels = {2, -1, 0, -1};
-  const SparseScores u = one_hot(labels);
+  const SparseScores<TypeParam> u = one_hot<TypeParam>(2, labels);
   ASSERT_EQ(u.row(0).size(), 1u);
   EXPECT_EQ(u.row(0)[0].cls, 2u);
-  EXPECT_EQ(u.row(0)[0].score, 1.0f);
-  EXPECT_TRUE(u.row(1).empty());
+  EXPECT_EQ(value(u.row(0)[0].score), 1.0f);
+  EXPECT_TRUE(u.row(1).empty() && !u.holds(1));
   EXPECT_EQ(u.row(2)[0].cls, 0u);
+  EXPECT_TRUE(u.holds(2));
   EXPECT_TRUE(u.row(3).empty());
-  EXPECT_TRUE(one_hot({}).entries.empty());
+  EXPECT_EQ(u.entries, 2u);
+  EXPECT_EQ(one_hot<TypeParam>(2, {}).entries, 0u);
 }
 
 // U_t = W^t L_0 by plain loops over the lists' edges, float64.
-TEST(SparseStep, IsTheProductForTheRowsAskedFor) {
+TYPED_TEST(EveryStorage, ASparseStepIsTheProduct) {
   const Fixture made;
-  std::vector<std::uint32_t> rows;
-  for (std::uint32_t i = 0; i < nodes; ++i)
-    if (i % 7 != 3) rows.push_back(i);
+  // Half an ulp a step, at most 2^-11, or 2^-24 a term of the float sums.
+  const double error = sizeof(TypeParam) == 2 ? 3 * std::ldexp(1.01, -11) : 3 * 40 * std::ldexp(1.0, -24);
+  const Reach reach = all_rows(made.graph, 3);
   for (const int threads : {1, 2, 5}) {
-    SparseScores u = one_hot(made.labels);
+    SparseScores<TypeParam> u = one_hot<TypeParam>(threads, made.labels);
     std::vector<std::vector<double>> dense(nodes, std::vector<double>(classes, 0.0));
     for (std::size_t i = 0; i < nodes; ++i)
       if (made.labels[i] >= 0) dense[i][static_cast<std::size_t>(made.labels[i])] = 1;
-    for (int t = 0; t < 3; ++t) {
+    for (std::uint32_t t = 1; t <= 3; ++t) {
       // B's rows: the sets of out-neighbours and of in-neighbours, each an addition of weight 1.
       std::vector<std::vector<double>> next(nodes, std::vector<double>(classes, 0.0));
       std::vector<double> degree(nodes, 0.0);
@@ -66,102 +86,121 @@ TEST(SparseStep, IsTheProductForTheRowsAskedFor) {
           degree[i] += 1, degree[j] += 1;
           for (std::size_t c = 0; c < classes; ++c) next[i][c] += dense[j][c], next[j][c] += dense[i][c];
         }
-      std::uint64_t work = 0;
+      std::uint64_t additions = 0;
       for (std::size_t i = 0; i < nodes; ++i)
-        for (const std::uint32_t edge : made.graph.view().row(i)) work += u.row(edge_node(edge)).size();
-      EXPECT_EQ(step_work(made.graph.view(), u), work);
+        for (const std::uint32_t edge : made.graph.view().row(i)) additions += u.row(edge_node(edge)).size();
+      const StepWork work = step_work(threads, made.graph.view(), u, reach, t);
+      EXPECT_EQ(work.additions, additions);
+      EXPECT_EQ(work.edges, made.graph.view().edges());
 
-      u = sparse_step(threads, made.graph.view(), u, classes, rows);
+      u = *sparse_step(threads, made.graph.view(), u, classes, reach, t, any_number);
+      std::uint64_t entries = 0;
       for (std::size_t i = 0; i < nodes; ++i) {
-        const bool asked = i % 7 != 3;
         std::set<std::uint32_t> seen;
-        for (const ClassScore& s : u.row(i)) {
+        for (const auto& s : u.row(i)) {
           ASSERT_TRUE(seen.empty() || *seen.rbegin() < s.cls) << "classes of row " << i << " do not rise";
           seen.insert(s.cls);
-          ASSERT_GT(s.score, 0);
-          // At most 40 additions of positive numbers a row and step, each rounded to 2^-24.
+          ASSERT_GT(value(s.score), 0);
           const double expected = next[i][s.cls] / degree[i];
-          ASSERT_NEAR(s.score, expected, 3 * 40 * std::ldexp(expected, -24)) << "row " << i << ", step " << t;
+          ASSERT_NEAR(value(s.score), expected, error * expected) << "row " << i << ", step " << t;
         }
         for (std::uint32_t c = 0; c < classes; ++c)
-          ASSERT_EQ(seen.count(c), asked && next[i][c] > 0) << "row " << i << ", class " << c;
-        for (std::size_t c = 0; c < classes; ++c) dense[i][c] = asked && degree[i] > 0 ? next[i][c] / degree[i] : 0;
+          ASSERT_EQ(seen.count(c), next[i][c] > 0) << "row " << i << ", class " << c;
+        ASSERT_EQ(u.holds(i), !seen.empty());
+        entries += seen.size();
+        for (std::size_t c = 0; c < classes; ++c) dense[i][c] = degree[i] > 0 ? next[i][c] / degree[i] : 0;
       }
+      EXPECT_EQ(u.entries, entries);
     }
   }
 }
 
-TEST(SparseStep, DoesNotDependOnThreads) {
+TYPED_TEST(EveryStorage, ASparseStepLeavesRowsThatDoNotMatterEmpty) {
   const Fixture made;
-  SparseScores one = one_hot(made.labels), five = one_hot(made.labels);
-  for (int t = 0; t < 3; ++t) {
-    one = sparse_step(1, made.graph.view(), one, classes, every_row());
-    five = sparse_step(5, made.graph.view(), five, classes, every_row());
-    ASSERT_EQ(one.offsets, five.offsets);
-    for (std::size_t i = 0; i < nodes; ++i) {
-      ASSERT_TRUE(
-          std::equal(one.row(i).begin(), one.row(i).end(), five.row(i).begin(),
-                     [](const ClassScore& a, const ClassScore& b) { return a.cls == b.cls && a.score == b.score; }));
+  Matrix<NodeId> queries(1, 1);
+  queries(0, 0) = 700;
+  const Reach reach(2, made.graph.view(), made.labels, queries, 2);
+  const Reach all = all_rows(made.graph, 2);
+  const auto start = one_hot<TypeParam>(2, made.labels);
+  const auto some = *sparse_step(2, made.graph.view(), start, classes, reach, 1, any_number);
+  const auto every = *sparse_step(2, made.graph.view(), start, classes, all, 1, any_number);
+  std::size_t empty = 0;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    if (reach.matters(i, 1)) {
+      EXPECT_EQ(some.row(i).size(), every.row(i).size());
+    } else {
+      EXPECT_TRUE(some.row(i).empty() && !some.holds(i));
+      empty += every.holds(i);
     }
+  }
+  EXPECT_GT(empty, 0u);
+  EXPECT_GT(some.entries, 0u);
+}
+
+TYPED_TEST(EveryStorage, ASparseStepDoesNotDependOnThreads) {
+  const Fixture made;
+  const Reach reach = all_rows(made.graph, 3);
+  auto one = one_hot<TypeParam>(1, made.labels), five = one_hot<TypeParam>(5, made.labels);
+  for (std::uint32_t t = 1; t <= 3; ++t) {
+    one = *sparse_step(1, made.graph.view(), one, classes, reach, t, any_number);
+    five = *sparse_step(5, made.graph.view(), five, classes, reach, t, any_number);
+    ASSERT_EQ(one.entries, five.entries);
+    for (std::size_t i = 0; i < nodes; ++i)
+      ASSERT_TRUE(std::equal(one.row(i).begin(), one.row(i).end(), five.row(i).begin(), five.row(i).end(),
+                             [](const auto& a, const auto& b) {
+                               return a.cls == b.cls && value(a.score) == value(b.score);
+                             }));
   }
 }
 
-TEST(SparseStep, OfNoRowsIsEmpty) {
+TYPED_TEST(EveryStorage, ASparseStepKeepsToItsBound) {
   const Fixture made;
-  const SparseScores u = sparse_step(2, made.graph.view(), one_hot(made.labels), classes, {});
-  EXPECT_TRUE(u.entries.empty());
-  EXPECT_EQ(u.offsets.size(), nodes + 1);
+  const Reach reach = all_rows(made.graph, 1);
+  const auto start = one_hot<TypeParam>(1, made.labels);
+  const std::uint64_t entries = sparse_step(1, made.graph.view(), start, classes, reach, 1, any_number)->entries;
+  for (const int threads : {1, 4}) {
+    EXPECT_TRUE(sparse_step(threads, made.graph.view(), start, classes, reach, 1, entries));
+    EXPECT_FALSE(sparse_step(threads, made.graph.view(), start, classes, reach, 1, entries - 1));
+    EXPECT_FALSE(sparse_step(threads, made.graph.view(), start, classes, reach, 1, 0));
+  }
 }
 
-TEST(SparseScores, RowOfASlice) {
-  const SparseScores u{{0, 4}, {{3, 1}, {16, 2}, {31, 3}, {0xffffffff, 4}}};
-  const auto classes_of = [&](std::uint32_t first, std::uint32_t count) {
-    std::vector<std::uint32_t> result;
-    for (const ClassScore& s : u.row(0, first, count)) result.push_back(s.cls);
-    return result;
-  };
-  using List = std::vector<std::uint32_t>;
-  EXPECT_EQ(classes_of(0, 3), List{});
-  EXPECT_EQ(classes_of(0, 4), List{3});
-  EXPECT_EQ(classes_of(3, 14), (List{3, 16}));
-  EXPECT_EQ(classes_of(4, 12), List{});
-  EXPECT_EQ(classes_of(16, 16), (List{16, 31}));
-  EXPECT_EQ(classes_of(17, 0xffffffff), (List{31, 0xffffffff}));
-}
-
-// Many classes, few of them in a row: blocks of classes that nothing touched stay out.
-TEST(SparseStep, OfThousandsOfClasses) {
+// Many classes, few of them in a row: groups of classes that nothing touched stay out.
+TYPED_TEST(EveryStorage, ASparseStepOfThousandsOfClasses) {
   const oracle::Lists lists = oracle::clustered_lists(90, 4, 8);
   Context context;
   const Graph graph = symmetrise(context, oracle::table_of(lists, 4));
   std::vector<std::int32_t> labels(90);
   for (std::size_t i = 0; i < 90; ++i) labels[i] = static_cast<std::int32_t>(i * 37);
-  std::vector<std::uint32_t> rows(90);
-  for (std::uint32_t i = 0; i < 90; ++i) rows[i] = i;
-  const SparseScores u = sparse_step(2, graph.view(), one_hot(labels), 90 * 37, rows);
+  const auto u = *sparse_step(2, graph.view(), one_hot<TypeParam>(2, labels), 90 * 37, all_rows(graph, 1), 1, any_number);
   const oracle::Dense w = oracle::transition(oracle::symmetric(oracle::adjacency(lists)));
   for (std::size_t i = 0; i < 90; ++i) {
     std::size_t entries = 0;
     for (std::size_t j = 0; j < 90; ++j) {
-      entries += w(i, j) != 0;
-      const auto found = u.row(i, static_cast<std::uint32_t>(j * 37), 37);
-      ASSERT_EQ(found.size(), w(i, j) != 0 ? 1u : 0u);
-      if (!found.empty()) {
-        EXPECT_FLOAT_EQ(found[0].score, static_cast<float>(w(i, j)));
-      }
+      if (w(i, j) == 0) continue;
+      ASSERT_LT(entries, u.row(i).size());
+      const auto& entry = u.row(i)[entries++];
+      EXPECT_EQ(entry.cls, j * 37);
+      EXPECT_NEAR(value(entry.score), w(i, j), std::ldexp(w(i, j), -11));
     }
     EXPECT_EQ(u.row(i).size(), entries);
   }
 }
 
-TEST(Expand, WritesASliceOfClassesAndZerosElsewhere) {
-  const std::vector<std::int32_t> labels = {15, -1, 16, 31, 32, 0};
-  Matrix<float> dense(6, 16);
-  std::fill_n(dense.data(), dense.size(), 7.0f);
-  expand(2, one_hot(labels), 16, dense);
-  for (std::size_t i = 0; i < 6; ++i)
-    for (std::size_t c = 0; c < 16; ++c)
-      EXPECT_EQ(dense(i, c), labels[i] == static_cast<std::int32_t>(16 + c) ? 1.0f : 0.0f) << i << ", " << c;
+TYPED_TEST(EveryStorage, ExpandWritesSlicesOfClassesAndZerosElsewhere) {
+  const std::vector<std::int32_t> labels = {15, -1, 32, 31, 64, 0};
+  auto u = one_hot<TypeParam>(2, labels);
+  std::uint32_t first = 0;
+  for (const std::uint32_t count : {16u, 16u, 32u, 1u}) {
+    Matrix<TypeParam> dense(6, 32);
+    std::memset(dense.data(), 1, dense.size() * sizeof(TypeParam));
+    expand<TypeParam>(2, u, {first, count, 32}, dense, nullptr, 0);
+    for (std::size_t i = 0; i < 6; ++i)
+      for (std::uint32_t c = 0; c < 32; ++c)
+        EXPECT_EQ(value(dense(i, c)), c < count && labels[i] == static_cast<std::int32_t>(first + c) ? 1.0f : 0.0f)
+            << i << ", " << first + c;
+    first += count;
+  }
 }
 
 }  // namespace

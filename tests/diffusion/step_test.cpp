@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 
+#include "core/half.h"
 #include "oracle/dense.h"
 #include "oracle/made_up_graphs.h"
 #include "oracle/views.h"
@@ -32,14 +33,14 @@ TEST(Step, IsTheDenseProduct) {
             SCOPED_TRACE("width " + std::to_string(width) + ", " + std::string(name(isa)));
             Matrix<float> from(n, width), to(n, width);
             for (std::size_t e = 0; e < from.size(); ++e) from.data()[e] = uniform(random), to.data()[e] = -1;
-            std::vector<std::uint64_t> offsets = graph.offsets;
+            Array<std::uint64_t> offsets = graph.offsets;
             for (std::uint64_t& offset : offsets) offset += shift;
-            const StepTask task{
+            const StepTask<float> task{
                 offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n, from.data(), to.data(), width};
             // In two calls, as two threads would.
             const std::size_t count = list ? some.size() : n;
-            step_kernel(isa)(task, list ? some.data() : nullptr, 0, count / 3);
-            step_kernel(isa)(task, list ? some.data() : nullptr, count / 3, count);
+            step_kernel<float>(isa)(task, list ? some.data() : nullptr, 0, count / 3);
+            step_kernel<float>(isa)(task, list ? some.data() : nullptr, count / 3, count);
             for (std::size_t i = 0; i < n; ++i)
               for (std::uint32_t c = 0; c < width; ++c) {
                 if (list && i % 3 == 1) {
@@ -53,6 +54,41 @@ TEST(Step, IsTheDenseProduct) {
               }
           }
   }
+}
+
+// Half precision: the sum of the stored values in float32, in the order of the edges, rounded once to 11 bits.
+TEST(Step, InHalfPrecisionRoundsTheFloatSumOnce) {
+  const std::size_t n = 130;
+  Context context;
+  const Graph graph = symmetrise(context, oracle::table_of(oracle::untidy_lists(n, 6, 2), 6));
+  std::mt19937 random(7);
+  std::vector<std::uint32_t> some;
+  for (std::uint32_t i = 0; i < n; ++i)
+    if (i % 3 != 1) some.push_back(i);
+  for (const std::uint32_t width : {32u, 64u})
+    for (const Isa isa : oracle::machine_isas())
+      for (const bool list : {false, true}) {
+        Matrix<Half> from(n, width), to(n, width);
+        for (std::size_t e = 0; e < from.size(); ++e) {
+          // From 32768 down to what half precision cannot hold any more.
+          from.data()[e] = to_half(std::ldexp(1.0f + static_cast<float>(random() % 1024) / 1024, 15 - static_cast<int>(random() % 45)));
+          to.data()[e].bits = 0x7c01;
+        }
+        step_kernel<Half>(isa)({graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n,
+                                from.data(), to.data(), width},
+                               list ? some.data() : nullptr, 0, list ? some.size() : n);
+        for (std::size_t i = 0; i < n; ++i)
+          for (std::uint32_t c = 0; c < width; ++c) {
+            if (list && i % 3 == 1) {
+              ASSERT_EQ(to(i, c).bits, 0x7c01) << "row " << i << " was not asked for";
+              continue;
+            }
+            float sum = 0;
+            for (const std::uint32_t edge : graph.view().row(i))
+              sum += static_cast<float>(edge_weight(edge)) * to_float(from(edge_node(edge), c));
+            ASSERT_EQ(to(i, c).bits, to_half(sum * graph.inverse_degree[i]).bits) << "row " << i << ", class " << c;
+          }
+      }
 }
 
 TEST(Step, GivesTheSameBitsOnEveryInstructionSetAndInEveryWidth) {
@@ -69,7 +105,7 @@ TEST(Step, GivesTheSameBitsOnEveryInstructionSetAndInEveryWidth) {
       Matrix<float> from(n, width), to(n, width);
       for (std::size_t i = 0; i < n; ++i)
         for (std::uint32_t c = 0; c < width; ++c) from(i, c) = column[(i + c) % n];
-      step_kernel(isa)({graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n, from.data(),
+      step_kernel<float>(isa)({graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n, from.data(),
                         to.data(), width},
                        nullptr, 0, n);
       std::vector<float> first(n);
