@@ -8,8 +8,8 @@
 
 namespace lowshot {
 
-/// Uninitialised memory on a cache line (64 bytes); nullptr for 0 bytes. From 2 MiB on it begins on a page of 2 MiB, and
-/// the system is asked for such pages: rows gathered from all over an array miss the table of pages otherwise (a
+/// Uninitialised memory on a cache line (64 bytes); nullptr for 0 bytes. From 2 MiB on it begins on a page of 2 MiB,
+/// and the system is asked for such pages: rows gathered from all over an array miss the table of pages otherwise (a
 /// diffusion step over a million nodes takes 1.4 times as long on small pages). Where there are none, small ones do.
 /// Throws std::bad_alloc. Freed by free_array.
 void* allocate_array(std::size_t bytes);

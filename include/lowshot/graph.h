@@ -14,8 +14,8 @@ namespace lowshot {
 /// There is no weight array: the weight 2 is the top bit of the neighbour's id, which is why n < 2^31.
 ///
 /// Nodes are kept at places of their own choice: node order[i] at place i, so that near nodes lie near each other
-/// (lowshot/node_order.h; what it gains is in src/diffusion/step_kernel.h). Rows and neighbours below are places. Whoever
-/// uses a graph through diffuse, diffuse_all_nodes or column_sums speaks of nodes and never sees a place.
+/// (lowshot/node_order.h; what it gains is in src/diffusion/step_kernel.h). Rows and neighbours below are places.
+/// Whoever uses a graph through diffuse, diffuse_all_nodes or column_sums speaks of nodes and never sees a place.
 struct GraphView {
   std::span<const std::uint64_t> offsets;  ///< n + 1; offsets[i]..offsets[i+1] index `neighbours`; may start above 0
   std::span<const std::uint32_t>
@@ -48,7 +48,7 @@ struct Graph {
 };
 
 struct SymmetriseOptions {
-  std::uint32_t columns = UINT32_MAX;    ///< use the first so many neighbours of each row only
+  std::uint32_t columns = UINT32_MAX;  ///< use the first so many neighbours of each row only
   std::span<const NodeId> order = {};  ///< where nodes are kept: a permutation of them; none: as they come
 };
 

@@ -56,8 +56,8 @@ class MatrixView {
   std::size_t cols_ = 0;
 };
 
-/// Owns rows x cols values on cache lines, on large pages where there are many (allocate_array). Moves, does not copy: a
-/// copy of gigabytes is never an accident. Memory comes uninitialised unless `zeroed` is used. Throws std::bad_alloc.
+/// Owns rows x cols values on cache lines, on large pages where there are many (allocate_array). Moves, does not copy:
+/// a copy of gigabytes is never an accident. Memory comes uninitialised unless `zeroed` is used. Throws std::bad_alloc.
 template <typename T>
 class Matrix {
   static_assert(std::is_trivially_copyable_v<T>);

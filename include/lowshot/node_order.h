@@ -16,8 +16,8 @@ namespace lowshot {
 /// of their centroids. Deterministic, whatever the number of threads. O(n sqrt(n) d) with 8-bit products.
 std::vector<NodeId> cluster_order(Context& context, const DescriptorView& x);
 
-/// From this many rows on a graph is kept in cluster order: a slice of 64 classes of fewer stays in the processor's last
-/// cache, wherever its rows lie.
+/// From this many rows on a graph is kept in cluster order: a slice of 64 classes of fewer stays in the processor's
+/// last cache, wherever its rows lie.
 inline constexpr std::uint64_t ordered_from_rows = 1 << 17;
 /// cluster_order for that many rows and more; nothing (a graph's nodes as they come) for fewer.
 std::vector<NodeId> graph_order(Context& context, const DescriptorView& x);

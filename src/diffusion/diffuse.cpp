@@ -32,10 +32,10 @@ using diffusion::SparseScores;
 using diffusion::StepTask;
 
 constexpr std::uint64_t half_from_nodes = 1 << 17;
-// What a sparse step costs, counted in classes of a dense row: about 100 an edge (it is looked at, mostly in vain) and 60
-// an addition. CPU seconds of one Zen 5 thread, 1,000,000 nodes in cluster order, 53 million edges, half precision: a
-// dense step of 64 classes .106 (.031 ns a class and edge), a first sparse step (2 million additions) .17, a second one
-// (123 million) 1.3 where 1024 classes dense take 1.7 and as much again to spread the rows to slices and zeros.
+// What a sparse step costs, counted in classes of a dense row: about 100 an edge (it is looked at, mostly in vain) and
+// 60 an addition. CPU seconds of one Zen 5 thread, 1,000,000 nodes in cluster order, 53 million edges, half precision:
+// a dense step of 64 classes .106 (.031 ns a class and edge), a first sparse step (2 million additions) .17, a second
+// one (123 million) 1.3 where 1024 classes dense take 1.7 and as much again to spread the rows to slices and zeros.
 constexpr std::uint64_t sparse_edge_cost = 100, sparse_addition_cost = 60;
 // What the change to dense slices costs, a row and class.
 constexpr std::uint64_t expand_cost = 24;
@@ -44,8 +44,8 @@ constexpr std::uint64_t expand_cost = 24;
 constexpr std::uint64_t sparse_rows_of_slices = 2;
 constexpr std::size_t step_chunk = 256;  // rows a thread takes at a time
 
-void require_arguments(int threads, const GraphView& graph, std::span<const std::int32_t> labels,
-                       std::uint32_t classes, MatrixView<const NodeId> queries, const DiffusionOptions& options) {
+void require_arguments(int threads, const GraphView& graph, std::span<const std::int32_t> labels, std::uint32_t classes,
+                       MatrixView<const NodeId> queries, const DiffusionOptions& options) {
   diffusion::require_labels(threads, graph, labels, classes);
   if (options.iterations >= diffusion::too_far)
     throw Error(ErrorKind::usage,
@@ -82,8 +82,8 @@ void dense_step(Context& context, const GraphView& graph, const Matrix<T>& from,
                 const Reach* reach, std::uint32_t t) {
   const auto kernel = diffusion::step_kernel<T>(context.isa);
   const std::size_t n = graph.nodes();
-  const StepTask<T> task{graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n,
-                         from.data(),          to.data(),               width};
+  const StepTask<T> task{
+      graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n, from.data(), to.data(), width};
 #pragma omp parallel for num_threads(context.thread_count()) schedule(dynamic, 1)
   for (std::size_t begin = 0; begin < n; begin += step_chunk) {
     const std::size_t end = std::min(n, begin + step_chunk);
@@ -152,7 +152,8 @@ void diffuse_stored(Context& context, const GraphView& graph, std::span<const st
   const auto emit_sparse = [&](std::uint32_t t) {
     if (t < options.read_from) return;
     // Room of a dense slice, which is not there yet.
-    diffusion::read_out<T>(threads, sparse, slices, queries, scales.row(t), graph.nodes() * widest * sizeof(T) / sizeof(float),
+    diffusion::read_out<T>(threads, sparse, slices, queries, scales.row(t),
+                           graph.nodes() * widest * sizeof(T) / sizeof(float),
                            [&](const Slice& slice, MatrixView<const float> v) { sink(t, slice.first, v); });
   };
   emit_sparse(0);

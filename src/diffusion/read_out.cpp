@@ -62,7 +62,8 @@ void read_out(int threads, const SparseScores<T>& u, std::span<const Slice> slic
           const auto row = u.row(j);
           auto entry = std::lower_bound(row.begin(), row.end(), first,
                                         [](const ClassScore<T>& s, std::uint32_t cls) { return s.cls < cls; });
-          for (; entry != row.end() && entry->cls - first < count; ++entry) sum[entry->cls - first] += value(entry->score);
+          for (; entry != row.end() && entry->cls - first < count; ++entry)
+            sum[entry->cls - first] += value(entry->score);
         }
         for (std::size_t s = 0; s < now.size(); ++s)
           for (std::uint32_t c = 0; c < now[s].count; ++c)

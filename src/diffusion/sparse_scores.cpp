@@ -109,7 +109,9 @@ template <typename T>
 class RowWriter {
  public:
   RowWriter(SparseScores<T>& result, std::uint32_t classes)
-      : result_(result), longest_row_(classes + 8), slab_size_(std::max(longest_row_, slab_bytes / sizeof(ClassScore<T>))) {}
+      : result_(result),
+        longest_row_(classes + 8),
+        slab_size_(std::max(longest_row_, slab_bytes / sizeof(ClassScore<T>))) {}
 
   ClassScore<T>* begin_row() {
     if (room_ < longest_row_) {
@@ -199,8 +201,7 @@ SparseScores<T> one_hot(int threads, std::span<const std::int32_t> labels) {
 }
 
 template <typename T>
-StepWork step_work(int threads, const GraphView& graph, const SparseScores<T>& u, const Reach& reach,
-                   std::uint32_t t) {
+StepWork step_work(int threads, const GraphView& graph, const SparseScores<T>& u, const Reach& reach, std::uint32_t t) {
   std::uint64_t edges = 0, additions = 0;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : edges, additions)
   for (std::size_t i = 0; i < graph.nodes(); ++i) {

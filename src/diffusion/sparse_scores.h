@@ -27,7 +27,8 @@ struct ClassScore<Half> {
 };
 /// Half the memory only for as many classes as fit.
 template <typename T>
-inline constexpr std::uint64_t most_classes = std::numeric_limits<decltype(ClassScore<T>::cls)>::max() + std::uint64_t{1};
+inline constexpr std::uint64_t most_classes = std::numeric_limits<decltype(ClassScore<T>::cls)>::max() + std::uint64_t{
+                                                                                                             1};
 
 /// Rows of entries, classes rising, scores positive. Rows lie in slabs, in no order.
 template <typename T>
@@ -57,8 +58,8 @@ struct StepWork {
 template <typename T>
 StepWork step_work(int threads, const GraphView& graph, const SparseScores<T>& u, const Reach& reach, std::uint32_t t);
 
-/// U_t <- D^-1 B U_{t-1} for the rows that matter; the others become empty. Sums in edge order, rounded once at the end,
-/// as the dense step does. Nothing when it would hold more than `most_entries`.
+/// U_t <- D^-1 B U_{t-1} for the rows that matter; the others become empty. Sums in edge order, rounded once at the
+/// end, as the dense step does. Nothing when it would hold more than `most_entries`.
 template <typename T>
 std::optional<SparseScores<T>> sparse_step(int threads, const GraphView& graph, const SparseScores<T>& u,
                                            std::uint32_t classes, const Reach& reach, std::uint32_t t,

@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 6> cell_settings = {"mode", "nlabeled",  
                                                            "nbg",  "in-domain", "background"};
 // What cannot change an accuracy.
 constexpr std::array<std::string_view, 18> run_settings = {
-    "work", "lslice",  "prune",   "threads", "memory",  "isa",         "device",      "json",      "quiet",
+    "work", "lslice",  "prune",   "threads", "memory",  "isa",         "device",      "json",       "quiet",
     "of",   "verbose", "dry-run", "storeL",  "storeLs", "storeLiters", "predictions", "storemodel", "storage"};
 constexpr std::array<std::string_view, 2> length_settings = {"niter", "maxiter"};
 

@@ -151,7 +151,8 @@ Graph symmetrise(Context& context, const KnnTable& table, const SymmetriseOption
       chunk_begin[c] = graph.offsets[c * chunk_rows];
       for (std::size_t i = c * chunk_rows; i < std::min(n, (c + 1) * chunk_rows); ++i) {
         NodeId* begin = ids + graph.offsets[i];
-        const auto own_length = std::count_if(list_at(i).begin(), list_at(i).end(), [](NodeId j) { return j != no_node; });
+        const auto own_length =
+            std::count_if(list_at(i).begin(), list_at(i).end(), [](NodeId j) { return j != no_node; });
         std::size_t degree = 0;
         const NodeId* end = merge(begin, begin + own_length, ids + graph.offsets[i + 1], own, degree);
         graph.inverse_degree[i] = degree == 0 ? 0 : 1 / static_cast<float>(degree);

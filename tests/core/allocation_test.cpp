@@ -15,7 +15,8 @@ namespace {
 TEST(AllocateArray, GivesCacheLinesAndLargePages) {
   EXPECT_EQ(allocate_array(0), nullptr);
   constexpr std::size_t page = std::size_t{2} << 20;
-  for (const std::size_t bytes : {std::size_t{1}, std::size_t{64}, std::size_t{1000}, page - 1, page, page + 1, 5 * page + 3}) {
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{64}, std::size_t{1000}, page - 1, page, page + 1, 5 * page + 3}) {
     char* memory = static_cast<char*>(allocate_array(bytes));
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory) % (bytes < page ? 64 : page), 0u) << bytes;
     std::memset(memory, 7, bytes);

@@ -14,7 +14,8 @@ TEST(AddUp, IsTheRunningSumWhateverTheThreads) {
       for (std::size_t i = 0; i < n; ++i) values[i] = i % 5 + (std::uint64_t{1} << 40);
       std::uint64_t sum = 0;
       add_up(threads, values);
-      for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(values[i], sum += i % 5 + (std::uint64_t{1} << 40)) << i << " of " << n;
+      for (std::size_t i = 0; i < n; ++i)
+        ASSERT_EQ(values[i], sum += i % 5 + (std::uint64_t{1} << 40)) << i << " of " << n;
     }
 }
 

@@ -68,7 +68,8 @@ TEST(ColumnSums, OfAGraphInAnotherOrderAreTheSame) {
   const Graph plain = symmetrise(context, table), ordered = symmetrise(context, table, {.order = order});
   const Matrix<double> expected = column_sums(context, plain.view(), labels, 7, 6),
                        sums = column_sums(context, ordered.view(), labels, 7, 6);
-  for (std::size_t e = 0; e < sums.size(); ++e) ASSERT_NEAR(sums.data()[e], expected.data()[e], 1e-12 * expected.data()[e]);
+  for (std::size_t e = 0; e < sums.size(); ++e)
+    ASSERT_NEAR(sums.data()[e], expected.data()[e], 1e-12 * expected.data()[e]);
 }
 
 TEST(ColumnSums, RefuseLabelsThatAreNoClasses) {

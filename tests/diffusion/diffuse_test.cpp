@@ -237,7 +237,8 @@ TEST(Diffuse, InHalfPrecisionSmallEntriesVanishOnEveryWayAlike) {
   const Collected plain = problem.run(options_of(50, 0, Pruning::off, Storage::half));
   const Collected exact = problem.run(options_of(50, 0, Pruning::off, Storage::single));
   bool vanished = false;
-  for (std::size_t q = 0; q < queries.size(); ++q) vanished = vanished || (plain.scores[50](q, 0) == 0 && exact.scores[50](q, 0) > 0);
+  for (std::size_t q = 0; q < queries.size(); ++q)
+    vanished = vanished || (plain.scores[50](q, 0) == 0 && exact.scores[50](q, 0) > 0);
   EXPECT_TRUE(vanished);
   for (const Pruning pruning : {Pruning::automatic, Pruning::on})
     for (const Isa isa : oracle::machine_isas())
@@ -262,7 +263,8 @@ TEST(Diffuse, AGraphInAnotherOrderGivesTheSame) {
   for (std::size_t t = 0; t <= 5; ++t)
     for (std::size_t i = 0; i < 170; ++i)
       for (std::size_t c = 0; c < 20; ++c)
-        ASSERT_NEAR(all.scores[t](i, c), expected.scores[t](i, c), 2 * problem.relative_error(t) * expected.scores[t](i, c));
+        ASSERT_NEAR(all.scores[t](i, c), expected.scores[t](i, c),
+                    2 * problem.relative_error(t) * expected.scores[t](i, c));
 }
 
 TEST(Diffuse, SlicesHoldNoMoreClassesThanWereAskedFor) {
@@ -477,7 +479,8 @@ TEST(DiffuseMemory, HalfPrecisionTakesHalfOfIt) {
     EXPECT_LT(static_cast<double>(half), .56 * static_cast<double>(single));
     EXPECT_EQ(diffuse_memory(1000000, 0, 512, options_of(3, 0, pruning, Storage::automatic)), half);
   }
-  EXPECT_EQ(diffuse_memory(100000, 0, 512, {3}), diffuse_memory(100000, 0, 512, options_of(3, 0, Pruning::automatic, Storage::single)));
+  EXPECT_EQ(diffuse_memory(100000, 0, 512, {3}),
+            diffuse_memory(100000, 0, 512, options_of(3, 0, Pruning::automatic, Storage::single)));
 }
 
 // The bound on sparse rows is what makes the estimate hold: the whole process must not grow by more, with every node

@@ -146,10 +146,9 @@ TYPED_TEST(EveryStorage, ASparseStepDoesNotDependOnThreads) {
     five = *sparse_step(5, made.graph.view(), five, classes, reach, t, any_number);
     ASSERT_EQ(one.entries, five.entries);
     for (std::size_t i = 0; i < nodes; ++i)
-      ASSERT_TRUE(std::equal(one.row(i).begin(), one.row(i).end(), five.row(i).begin(), five.row(i).end(),
-                             [](const auto& a, const auto& b) {
-                               return a.cls == b.cls && value(a.score) == value(b.score);
-                             }));
+      ASSERT_TRUE(
+          std::equal(one.row(i).begin(), one.row(i).end(), five.row(i).begin(), five.row(i).end(),
+                     [](const auto& a, const auto& b) { return a.cls == b.cls && value(a.score) == value(b.score); }));
   }
 }
 
@@ -172,7 +171,8 @@ TYPED_TEST(EveryStorage, ASparseStepOfThousandsOfClasses) {
   const Graph graph = symmetrise(context, oracle::table_of(lists, 4));
   std::vector<std::int32_t> labels(90);
   for (std::size_t i = 0; i < 90; ++i) labels[i] = static_cast<std::int32_t>(i * 37);
-  const auto u = *sparse_step(2, graph.view(), one_hot<TypeParam>(2, labels), 90 * 37, all_rows(graph, 1), 1, any_number);
+  const auto u =
+      *sparse_step(2, graph.view(), one_hot<TypeParam>(2, labels), 90 * 37, all_rows(graph, 1), 1, any_number);
   const oracle::Dense w = oracle::transition(oracle::symmetric(oracle::adjacency(lists)));
   for (std::size_t i = 0; i < 90; ++i) {
     std::size_t entries = 0;

@@ -71,7 +71,8 @@ TEST(Step, InHalfPrecisionRoundsTheFloatSumOnce) {
         Matrix<Half> from(n, width), to(n, width);
         for (std::size_t e = 0; e < from.size(); ++e) {
           // From 32768 down to what half precision cannot hold any more.
-          from.data()[e] = to_half(std::ldexp(1.0f + static_cast<float>(random() % 1024) / 1024, 15 - static_cast<int>(random() % 45)));
+          from.data()[e] = to_half(
+              std::ldexp(1.0f + static_cast<float>(random() % 1024) / 1024, 15 - static_cast<int>(random() % 45)));
           to.data()[e].bits = 0x7c01;
         }
         step_kernel<Half>(isa)({graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n,
@@ -105,9 +106,9 @@ TEST(Step, GivesTheSameBitsOnEveryInstructionSetAndInEveryWidth) {
       Matrix<float> from(n, width), to(n, width);
       for (std::size_t i = 0; i < n; ++i)
         for (std::uint32_t c = 0; c < width; ++c) from(i, c) = column[(i + c) % n];
-      step_kernel<float>(isa)({graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n, from.data(),
-                        to.data(), width},
-                       nullptr, 0, n);
+      step_kernel<float>(isa)({graph.offsets.data(), graph.neighbours.data(), graph.inverse_degree.data(), n,
+                               from.data(), to.data(), width},
+                              nullptr, 0, n);
       std::vector<float> first(n);
       for (std::size_t i = 0; i < n; ++i) first[i] = to(i, 15);
       if (expected.empty()) expected = first;
