@@ -81,6 +81,26 @@ def test_result_file(reference):
     assert (predictions["predicted"] == predictions["class"]).mean() == pytest.approx(last["top1_all"], abs=1e-12)
 
 
+def test_half_precision_scores_nearly_the_same(reference):
+    run, plain = reference
+    half, single = run("half", "--storage", "half"), run("single", "--storage", "float")
+    assert (single / "scores.npy").read_bytes() == (plain / "scores.npy").read_bytes()  # a small graph's default
+    scores, exact = (np.load(place / "scores.npy") for place in (half, single))
+    assert not np.array_equal(scores, exact)
+    # 2^-11 of an entry a step, and what falls below 2^-40 is lost
+    np.testing.assert_allclose(scores, exact, rtol=5 * 2.0**-11, atol=1e-8)
+    accuracies = [json.loads((place / "result.json").read_text())["iterations"][-1]["top5_all"] for place in (half, single)]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.002)
+
+
+def test_half_precision_does_not_depend_on_how(reference):
+    run, _ = reference
+    plain = run("half_plain", "--storage", "half", "--threads", "1")
+    for variant in (["--threads", "2", "--lslice", "7"], ["--prune", "on"], ["--prune", "off"], ["--isa", "avx2"]):
+        other = run("half_" + "_".join(variant), "--storage", "half", *variant)
+        assert (other / "scores.npy").read_bytes() == (plain / "scores.npy").read_bytes(), variant
+
+
 def test_several_runs_equal_single_ones(lowshot, bundled_data, tmp_path):
     common = ["diffusion", "--data", bundled_data, "--work", tmp_path / "work", "--nbg", "3000", "--niter", "2", "-q"]
     lowshot(*common, "--nlabeled", "1,5", "--seed", "1-2", "--json", tmp_path / "all.json")
