@@ -49,13 +49,13 @@ Matrix<float> cpu_step(const GraphView& graph, const Matrix<float>& u) {
   Matrix<float> result(u.rows(), u.cols()), from(u.rows(), part), to(u.rows(), part);
   for (std::size_t first = 0; first < u.cols(); first += part) {
     for (std::size_t i = 0; i < u.rows(); ++i) std::memcpy(from.row(i), u.row(i) + first, part * sizeof(float));
-    const StepTask task{graph.offsets.data(),
-                        graph.neighbours.data(),
-                        graph.inverse_degree.data(),
-                        graph.nodes(),
-                        from.data(),
-                        to.data(),
-                        part};
+    const StepTask<float> task{graph.offsets.data(),
+                               graph.neighbours.data(),
+                               graph.inverse_degree.data(),
+                               graph.nodes(),
+                               from.data(),
+                               to.data(),
+                               part};
     step_avx2(task, nullptr, 0, graph.nodes());
     for (std::size_t i = 0; i < u.rows(); ++i) std::memcpy(result.row(i) + first, to.row(i), part * sizeof(float));
   }
