@@ -31,6 +31,8 @@ using diffusion::Slice;
 using diffusion::SparseScores;
 using diffusion::StepTask;
 
+// 250,000 nodes, 64 classes, one Zen 5 thread: .040 s a step in float32, .024 in half precision (.082 and .034 with
+// nodes as they came); smaller slices stay in the last cache, and small graphs keep the exact path.
 constexpr std::uint64_t half_from_nodes = 1 << 17;
 // What a sparse step costs, counted in classes of a dense row: about 100 an edge (it is looked at, mostly in vain) and
 // 60 an addition. CPU seconds of one Zen 5 thread, 1,000,000 nodes in cluster order, 53 million edges, half precision:

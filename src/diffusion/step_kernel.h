@@ -8,6 +8,7 @@
 //     .69 / .45 / .33 / .21 / .17 / .16 / .18; in cluster order .36 / .25 / .20 / .13 / .11 / .11 / .10;
 //   float32: .67 / .46 / .38 / .37 / .38 / .39 / .41; in cluster order .39 / .28 / .22 / .18 / .20 / .24 / .26.
 // So it is bytes that count: 16 KiB of rows under way, a third to a half of a first-level cache.
+// bfloat16 took as long as float16 to 2 % (.110 and .112 in cluster order) and keeps 8 bits where float16 keeps 11.
 constexpr std::uint64_t prefetch_bytes = 16384;
 constexpr float weights[2] = {1, 2};
 
