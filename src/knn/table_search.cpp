@@ -18,10 +18,7 @@ const std::string* find(const Origin& origin, std::string_view name) {
 
 // 3925 as "3,925".
 std::string grouped(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3; text.insert(at -= 3, ",")) {
-  }
-  return text;
+  return number < 1000 ? std::to_string(number) : fmt::format("{},{:03}", grouped(number / 1000), number % 1000);
 }
 
 }  // namespace
