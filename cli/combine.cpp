@@ -31,7 +31,8 @@ struct Choice {
 };
 
 AccuracyMetric parse_metric(const std::string& text) {
-  for (const AccuracyMetric metric : {AccuracyMetric::top5_all, AccuracyMetric::top5_novel, AccuracyMetric::top1_all, AccuracyMetric::top1_novel})
+  for (const AccuracyMetric metric :
+       {AccuracyMetric::top5_all, AccuracyMetric::top5_novel, AccuracyMetric::top1_all, AccuracyMetric::top1_novel})
     if (text == metric_names[static_cast<int>(metric)]) return metric;
   throw Error(ErrorKind::usage, fmt::format("there is no metric '{}'", text), "--metric");
 }
@@ -89,7 +90,8 @@ struct Column {
   }
   Json json() const {
     Json result;
-    for (const AccuracyMetric metric : {AccuracyMetric::top5_all, AccuracyMetric::top5_novel, AccuracyMetric::top1_all, AccuracyMetric::top1_novel}) {
+    for (const AccuracyMetric metric :
+         {AccuracyMetric::top5_all, AccuracyMetric::top5_novel, AccuracyMetric::top1_all, AccuracyMetric::top1_novel}) {
       const MeanStd m = mean(metric);
       result[metric_names[static_cast<int>(metric)]] = {{"mean", m.mean}, {"std", m.std}};
     }

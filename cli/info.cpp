@@ -156,9 +156,10 @@ std::string without_graph(std::uint64_t rows) {
   return rows <= largest_exact
              ? fmt::format("the graph of {} rows is built, about {} on 16 cores by exact search, less by a join",
                            size_name(rows), time)
-             : fmt::format("the graph of {} rows takes about {} on 16 cores by exact search: use a published one, or "
-                           "--knn join",
-                           size_name(rows), time);
+             : fmt::format(
+                   "the graph of {} rows takes about {} on 16 cores by exact search: use a published one, or "
+                   "--knn join",
+                   size_name(rows), time);
 }
 
 // The columns of the paper's table, and what stands in the way of each.

@@ -64,18 +64,18 @@ void add_row_options(CLI::App& command, RowInput& input, const std::string& dim_
 }
 
 CLI::Option* add_search_options(CLI::App& command, KnnOptions& options, const std::string& names) {
-  CLI::Option* method =
-      command
-          .add_option_function<std::string>(
-              names,
-              [&options](const std::string& text) {
-                for (const KnnMethod m : {KnnMethod::automatic, KnnMethod::exact, KnnMethod::join})
-                  if (text == name(m)) options.method = m;
-              },
-              "How neighbours are searched: exact, join (approximate, to --recall), or auto: exact where that takes no\n"
-              "longer (docs/knn.md)")
-          ->check(CLI::IsMember({"auto", "exact", "join"}))
-          ->default_str("auto");
+  CLI::Option* method = command
+                            .add_option_function<std::string>(
+                                names,
+                                [&options](const std::string& text) {
+                                  for (const KnnMethod m : {KnnMethod::automatic, KnnMethod::exact, KnnMethod::join})
+                                    if (text == name(m)) options.method = m;
+                                },
+                                "How neighbours are searched: exact, join (approximate, to --recall), or auto: exact "
+                                "where that takes no\n"
+                                "longer (docs/knn.md)")
+                            ->check(CLI::IsMember({"auto", "exact", "join"}))
+                            ->default_str("auto");
   command
       .add_option("--recall", options.recall,
                   "The share of the true neighbours that a join goes on for; measured on a sample")
@@ -84,8 +84,8 @@ CLI::Option* add_search_options(CLI::App& command, KnnOptions& options, const st
             char* end = nullptr;
             const double value = std::strtod(text.c_str(), &end);
             if (!text.empty() && *end == '\0' && value > 0 && value < 1) return {};
-            return fmt::format("recall must lie between 0 and 1 and is '{}'; all neighbours are found by an exact search",
-                               text);
+            return fmt::format(
+                "recall must lie between 0 and 1 and is '{}'; all neighbours are found by an exact search", text);
           },
           "above 0, below 1")
       ->capture_default_str();

@@ -32,11 +32,10 @@ Sources open_both(const Options& o) {
   added.dim = o.stored.dim;
   Sources sources{o.stored.open(), added.open()};
   if (sources.stored->dim() != sources.added->dim())
-    throw Error(ErrorKind::input,
-                fmt::format("rows of {} and of {} dimensions cannot be compared", sources.stored->dim(),
-                            sources.added->dim()),
-                fmt::format("{} and {}", sources.stored->name(), sources.added->name()),
-                "use descriptors of the same network");
+    throw Error(
+        ErrorKind::input,
+        fmt::format("rows of {} and of {} dimensions cannot be compared", sources.stored->dim(), sources.added->dim()),
+        fmt::format("{} and {}", sources.stored->name(), sources.added->name()), "use descriptors of the same network");
   return sources;
 }
 
@@ -137,12 +136,11 @@ void extend(const Options& o) {
   memory.add("k-NN search and its table", build_knn_memory(sources.rows(), sources.stored->dim(), knn));
   memory.add("program and buffers", program_bytes);
   if (o.common.dry_run) {
-    PlanText text{{fmt::format("{} neighbours of {} rows are read from {}", knn.k, sources.stored->rows(),
-                               stored.ids.string()),
-                   fmt::format("{} rows of {} join them ({})", sources.added->rows(), sources.added->name(), o.metric.name),
-                   fmt::format("{} are written, {}", names_of(files),
-                               format_bytes(table_bytes(sources.rows(), files.stored_k)))},
-                  {}};
+    PlanText text{
+        {fmt::format("{} neighbours of {} rows are read from {}", knn.k, sources.stored->rows(), stored.ids.string()),
+         fmt::format("{} rows of {} join them ({})", sources.added->rows(), sources.added->name(), o.metric.name),
+         fmt::format("{} are written, {}", names_of(files), format_bytes(table_bytes(sources.rows(), files.stored_k)))},
+        {}};
     text.memory = memory.items;
     return print_plan(text, o.common);
   }
@@ -236,7 +234,8 @@ void add_extend(CLI::App& knn) {
   o->knn.k = 0;
   CLI::App* command = knn.add_subcommand("extend", "A stored table with more rows: what build makes of all of them");
   command->footer(
-      "FEATURES are the descriptors that the table was made from; the rows of --add get the numbers behind theirs. Old\n"
+      "FEATURES are the descriptors that the table was made from; the rows of --add get the numbers behind theirs. "
+      "Old\n"
       "rows are compared with new ones alone, so it takes a build's time only for the new rows. A table that was made\n"
       "for a lower recall than --recall is refused.\n"
       "Example:\n"
@@ -258,7 +257,8 @@ void add_search(CLI::App& knn) {
   auto o = std::make_shared<Options>();
   CLI::App* command = knn.add_subcommand("search", "The k nearest stored rows of new rows");
   command->footer(
-      "Writes PREFIX_k<K>_I_11.int<K> and PREFIX_k<K>_D_11.float<K>, a row for each row of --queries: numbers of rows of\n"
+      "Writes PREFIX_k<K>_I_11.int<K> and PREFIX_k<K>_D_11.float<K>, a row for each row of --queries: numbers of rows "
+      "of\n"
       "FEATURES, and similarities. K is the smallest power of two that is at least -k.\n"
       "Example:\n"
       "  lowshot knn search embeddings.npy --queries new.npy -k 10 -o found");

@@ -43,7 +43,7 @@ KnnFiles find_table(const std::string& prefix, std::uint32_t k) {
 }
 
 void load_descriptors(Context& context, RowSource& source, const MetricChoice& choice, std::span<const NodeId> taken,
-               MatrixView<float> into) {
+                      MatrixView<float> into) {
   constexpr std::uint64_t block = 8192;
   Matrix<float> read(std::min(block, source.rows()), source.dim());
   std::size_t filled = 0;

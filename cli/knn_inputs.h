@@ -1,5 +1,6 @@
 #pragma once
-// What the subcommands of `lowshot knn` share: the metric, rows in memory, tables by their prefix, how a search is told.
+// What the subcommands of `lowshot knn` share: the metric, rows in memory, tables by their prefix, how a search is
+// told.
 
 #include <CLI/CLI.hpp>
 #include <span>
@@ -36,7 +37,7 @@ KnnFiles find_table(const std::string& prefix, std::uint32_t k);
 /// The first `into.rows()` of `taken` (rising) rows of the source, normalised for the cosine; Error (input) for rows
 /// that have no neighbours (infinite, NaN, for the cosine all zero).
 void load_descriptors(Context& context, RowSource& source, const MetricChoice& choice, std::span<const NodeId> taken,
-               MatrixView<float> into);
+                      MatrixView<float> into);
 /// All rows.
 void load_descriptors(Context& context, RowSource& source, const MetricChoice& choice, MatrixView<float> into);
 

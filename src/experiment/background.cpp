@@ -67,7 +67,8 @@ Origin origin_of_table(const ExperimentOptions& options, const Background& backg
   Origin origin;
   for (const fs::path& file : background.files) origin.inputs.emplace_back(file.filename().string(), hash_file(file));
   origin.inputs.emplace_back("pca", background.mapped || !pca.file ? "none" : hash_file(*pca.file));
-  origin.options = {{"rows", std::to_string(rows)}, {"k", std::to_string(stored_k(options.knn.k))}, {"metric", "cosine"}};
+  origin.options = {
+      {"rows", std::to_string(rows)}, {"k", std::to_string(stored_k(options.knn.k))}, {"metric", "cosine"}};
   return origin;
 }
 

@@ -176,9 +176,7 @@ ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
   e.in_domain = s.at("in-domain") == "true";
   e.knn.k = number_of(s, "k");
   const std::string& method = s.at("knn");
-  e.knn.method = method == "exact"  ? KnnMethod::exact
-                 : method == "join" ? KnnMethod::join
-                                    : KnnMethod::automatic;
+  e.knn.method = method == "exact" ? KnnMethod::exact : method == "join" ? KnnMethod::join : KnnMethod::automatic;
   e.knn.recall = real_of(s, "recall");
   const std::string& pca = s.at("pca");
   if (pca == "none")

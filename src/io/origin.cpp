@@ -87,8 +87,8 @@ OriginState check_origin(const fs::path& derived, const Origin& origin) {
   std::error_code ignored;
   if (!fs::exists(side_car(derived), ignored)) return OriginState::absent;
   const std::optional<Origin> stored = read_origin(derived);
-  const bool equal = stored && object(stored->inputs) == object(origin.inputs) &&
-                     object(stored->options) == object(origin.options);
+  const bool equal =
+      stored && object(stored->inputs) == object(origin.inputs) && object(stored->options) == object(origin.options);
   return equal ? OriginState::equal : OriginState::different;
 }
 

@@ -45,7 +45,8 @@ void record_search(Origin& origin, const TableSearch& search) {
 
 std::optional<TableSearch> search_of(const Origin& origin) {
   const std::string *method = find(origin, method_entry), *recall = find(origin, recall_entry);
-  if (method == nullptr || *method == name(KnnMethod::exact)) return recall == nullptr ? std::optional(TableSearch{}) : std::nullopt;
+  if (method == nullptr || *method == name(KnnMethod::exact))
+    return recall == nullptr ? std::optional(TableSearch{}) : std::nullopt;
   if (*method != name(KnnMethod::join) || recall == nullptr) return {};
   TableSearch search{KnnMethod::join, 0};
   const char* end = recall->data() + recall->size();

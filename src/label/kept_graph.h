@@ -43,10 +43,9 @@ struct KeepOptions {
   std::filesystem::path work;
 };
 
-/// The table of the collection's good rows by cosine: read from `work` if it is there and its search serves options.knn,
-/// extended from the longest kept beginning of the shards whose table serves, or built; then kept. Equal to a full build
-/// in every case where the searches are exact.
-/// Throws Error (input) when fewer than two rows are good.
+/// The table of the collection's good rows by cosine: read from `work` if it is there and its search serves
+/// options.knn, extended from the longest kept beginning of the shards whose table serves, or built; then kept. Equal
+/// to a full build in every case where the searches are exact. Throws Error (input) when fewer than two rows are good.
 KeptGraph keep_graph(Context& context, const Collection& collection, const KeepOptions& options);
 
 /// The most that keep_graph (when it has to build) allocates.

@@ -90,7 +90,8 @@ def test_missing_directory(refused, tmp_path):
 
 
 @pytest.mark.parametrize("command", [[], ["pca"], ["pca", "train"], ["pca", "apply"], ["knn"], ["knn", "build"],
-                                     ["knn", "check"], ["knn", "info"], ["diffusion"], ["select"], ["report"], ["info"]], ids=" ".join)
+                                     ["knn", "extend"],
+                                     ["knn", "search"], ["knn", "check"], ["knn", "info"], ["diffusion"], ["select"], ["report"], ["info"]], ids=" ".join)
 def test_help(lowshot, command):
     out = lowshot(*command, "--help").stdout
     assert "--help" in out

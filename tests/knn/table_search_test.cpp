@@ -48,8 +48,11 @@ TEST(TableSearch, ClaimsNoMoreThanWasWishedAndReached) {
 
 TEST(TableSearch, AnExtensionIsAsGoodAsItsWeakerPart) {
   EXPECT_EQ(weaker(exact, exact).method, KnnMethod::exact);
-  for (const auto& [a, b, recall] : {std::tuple(exact, good, 0.95), {good, exact, 0.95}, {poor, good, 0.8},
-                                     {good, poor, 0.8}, {unknown, exact, 0.0}}) {
+  for (const auto& [a, b, recall] : {std::tuple(exact, good, 0.95),
+                                     {good, exact, 0.95},
+                                     {poor, good, 0.8},
+                                     {good, poor, 0.8},
+                                     {unknown, exact, 0.0}}) {
     EXPECT_EQ(weaker(a, b).method, KnnMethod::join);
     EXPECT_EQ(weaker(a, b).recall, recall);
   }
@@ -75,8 +78,11 @@ TEST(TableSearch, SideCars) {
     EXPECT_FALSE(search_of_table(ids, {{{"x.npy", "12"}}, {{"k", "16"}}}));
   }
   using Entries = std::vector<std::pair<std::string, std::string>>;
-  for (const Entries& wrong : {Entries{{"method", "guess"}}, {{"method", "join"}}, {{"method", "join"}, {"recall", "much"}},
-                               {{"method", "join"}, {"recall", "1.5"}}, {{"method", "join"}, {"recall", "nan"}},
+  for (const Entries& wrong : {Entries{{"method", "guess"}},
+                               {{"method", "join"}},
+                               {{"method", "join"}, {"recall", "much"}},
+                               {{"method", "join"}, {"recall", "1.5"}},
+                               {{"method", "join"}, {"recall", "nan"}},
                                {{"recall", "0.9"}}}) {
     Origin whole = rest;
     whole.options.insert(whole.options.end(), wrong.begin(), wrong.end());
