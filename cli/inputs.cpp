@@ -71,9 +71,8 @@ CLI::Option* add_search_options(CLI::App& command, KnnOptions& options, const st
                                   for (const KnnMethod m : {KnnMethod::automatic, KnnMethod::exact, KnnMethod::join})
                                     if (text == name(m)) options.method = m;
                                 },
-                                "How neighbours are searched: exact, join (approximate, to --recall), or auto: exact "
-                                "where that takes no\n"
-                                "longer (docs/knn.md)")
+                                "How neighbours are searched: exact, join (approximate, to --recall), or auto, which\n"
+              "is exact where that takes no longer (docs/knn.md)")
                             ->check(CLI::IsMember({"auto", "exact", "join"}))
                             ->default_str("auto");
   command

@@ -96,9 +96,9 @@ def test_effort_of_experts(lowshot, files, tmp_path):
 def test_help_is_grouped(lowshot):
     for command in ("build", "extend", "search"):
         text = lowshot("knn", command, "--help").stdout
-        experts = text.split("Experts:")[1]
-        assert all(name in experts for name in ("--probes", "--list-rows", "--sample")) and "--recall" not in experts.split("Run:")[0]
-        assert "Example" in text
+        usual, experts = text.split("Experts:")
+        assert all(f"  {name} " in experts.split("Run:")[0] for name in ("--probes", "--list-rows", "--sample"))
+        assert "  --method,--knn " in usual and "  --recall " in usual and "Example" in text
 
 
 @pytest.mark.parametrize("command", [["knn", "build", "x.npy", "-o", "g"], ["diffusion", "--data", "."],
@@ -108,7 +108,7 @@ def test_help_is_grouped(lowshot):
 def test_bad_wishes(refused, command):
     for recall in ("0", "1", "-0.5", "95", "nan", "much"):
         refused(2, "recall must lie between 0 and 1", *command, "--recall", recall)
-    refused(2, "--knn", *command, "--knn", "best")
+    refused(2, r"--(knn|method): best not in \{auto,exact,join\}", *command, "--knn", "best")
 
 
 @pytest.mark.parametrize("command", [["build", "x.npy"], ["extend", "x.npy", "--table", "g", "--add", "x.npy"],
@@ -311,10 +311,10 @@ def test_kept_graph_of_label(lowshot, files, bundled_data, features, tmp_path):
     assert exact > 0.3 and join == pytest.approx(exact, abs=0.01)
 
     # A beginning is extended only if it is good enough.
-    other = ["--labels", tmp_path / "labels.csv", "--work", tmp_path / "other", "--k", 16, "-o", tmp_path / "o.csv", "--recall", 0.8]
+    other = ["--labels", tmp_path / "labels.csv", "--work", tmp_path / "other", "--k", 16, "-o", tmp_path / "o.csv"]
     (tmp_path / "labels.csv").write_text("row,label\n" + "".join(f"{r},class {classes[r]}\n" for r in labelled if r < 18000))
-    lowshot("label", files / "old.npy", *other, "--knn", "join")
-    assert "(extended), join, recall 0.8" in lowshot("label", files / "old.npy", "--add", files / "new.npy", *other).stderr
+    lowshot("label", files / "old.npy", *other, "--knn", "join", "--recall", 0.8)
+    assert "(extended), join, recall 0.8" in lowshot("label", files / "old.npy", "--add", files / "new.npy", *other, "--recall", 0.8).stderr
     assert "(built), exact" in lowshot("label", files / "old.npy", "--add", files / "x.npy", *other, "--recall", 0.9).stderr
 
 
