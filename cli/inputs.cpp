@@ -72,7 +72,7 @@ CLI::Option* add_search_options(CLI::App& command, KnnOptions& options, const st
                                     if (text == name(m)) options.method = m;
                                 },
                                 "How neighbours are searched: exact, join (approximate, to --recall), or auto, which\n"
-              "is exact where that takes no longer (docs/knn.md)")
+                                "is exact where that takes no longer (docs/knn.md)")
                             ->check(CLI::IsMember({"auto", "exact", "join"}))
                             ->default_str("auto");
   command

@@ -25,7 +25,7 @@ std::string grouped(std::uint64_t number) {
 
 TableSearch search_of(const KnnOptions& options, const KnnReport& report) {
   if (report.method == KnnMethod::exact) return {};
-  return {KnnMethod::join, std::min(options.recall, report.recall)};  // effort that was given may fall short
+  return {KnnMethod::join, options.effort.probes == 0 ? options.recall : std::min(options.recall, report.recall)};
 }
 
 TableSearch weaker(const TableSearch& table, const TableSearch& more) {
@@ -91,7 +91,7 @@ std::string describe(const KnnReport& report) {
 
 std::string describe(const TableSearch& search) {
   if (search.method == KnnMethod::exact) return "exact";
-  return search.recall == 0 ? "of unknown recall" : fmt::format("join, recall {:.4g}", search.recall);
+  return search.recall == 0 ? "of unknown recall" : fmt::format("join for recall {:.4g}", search.recall);
 }
 
 std::string describe_build(std::uint64_t rows, const KnnOptions& options) {

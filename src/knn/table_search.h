@@ -14,9 +14,11 @@ namespace lowshot {
 
 struct TableSearch {
   KnnMethod method = KnnMethod::exact;  ///< exact or join
-  double recall = 1;                    ///< wished for and reached; 0: unknown (a published table that was extended)
+  double recall = 1;                    ///< that it was made for; 0: unknown (a published table that was extended)
 };
 
+/// A join's recall is the wish, also where a search that did what it could fell short (another would, too), but what
+/// was reached where effort was given.
 TableSearch search_of(const KnnOptions& options, const KnnReport& report);
 
 /// What a table that was made of `table` by a search like `more` can claim.
@@ -43,7 +45,7 @@ std::string name(KnnMethod method);
 /// "exact", or "join: recall 0.953 on a sample of 1,000 rows; 33 of 3,925 lists a row".
 std::string describe(const KnnReport& report);
 
-/// "exact", or "join, recall 0.95".
+/// "exact", or "join for recall 0.95".
 std::string describe(const TableSearch& search);
 
 /// What build_knn makes of `rows` rows: "exact 32-nearest-neighbour graph", or "32-nearest-neighbour graph of recall

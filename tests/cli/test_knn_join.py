@@ -196,10 +196,10 @@ def test_extend_says_what_the_stored_table_is(lowshot, refused, files, tmp_path)
     """A table of lower recall than is wished for is refused; a published one is used and its recall is unknown."""
     lowshot("knn", "build", files / "old.npy", "-k", 8, "-o", tmp_path / "g", "--method", "join", "--recall", 0.8)
     call = ["knn", "extend", files / "old.npy", "--table", tmp_path / "g", "--add", files / "new.npy", "-o", tmp_path / "all"]
-    refused(2, r"stored table \(join, recall 0.8\) cannot become one of recall 0.95; .*--method auto --recall 0.8", *call)
+    refused(2, r"stored table \(join for recall 0.8\) cannot become one of recall 0.95; .*--method auto --recall 0.8", *call)
     refused(2, "cannot become an exact one", *call, "--method", "exact")
     done = lowshot(*call, "--recall", 0.8)   # 2,000 rows join exactly, which mends nothing of the old ones
-    assert "method exact" in done.stdout and "the stored table is join, recall 0.8" in done.stdout
+    assert "method exact" in done.stdout and "the stored table is join for recall 0.8" in done.stdout
     assert origin_of(tmp_path / "all", 8)["options"]["method"] == "join"
     assert origin_of(tmp_path / "all", 8)["options"]["recall"] == "0.8"
 
@@ -273,9 +273,9 @@ def test_kept_background_graph(lowshot, bundled_data, tmp_path):
     assert made("--recall", 0.85) == (False, "join", 0.9)
     assert made("--method", "join", "--recall", 0.95)[:2] == (True, "join")
     run = ["diffusion", "--data", bundled_data, "--work", tmp_path, "--nbg", 6000, "--k", 8, "--niter", 1]
-    assert "ndis6000_k8_I_11.int8 (join, recall 0.95)\n" in lowshot(*run).stderr
+    assert "ndis6000_k8_I_11.int8 (join for recall 0.95)\n" in lowshot(*run).stderr
     log = lowshot(*run, "--knn", "exact").stderr
-    assert "(join, recall 0.95) is not good enough; built anew" in log and "exact 8-nearest-neighbour graph of 6000 rows" in log
+    assert "(join for recall 0.95) is not good enough; built anew" in log and "exact 8-nearest-neighbour graph of 6000 rows" in log
     assert "method" in side_car.read_text() and "join" not in side_car.read_text()
     for options in (["--method", "exact"], ["--method", "join", "--recall", 0.99], []):
         assert made(*options) == (False, "exact", 1)
@@ -303,7 +303,7 @@ def test_kept_graph_of_label(lowshot, files, bundled_data, features, tmp_path):
         return result["choices"]["graph"], result["graph"]["method"], right, done.stderr
 
     state, method, join, log = label("join", "--knn", "join", "--recall", 0.9)
-    assert (state, method) == ("built", "join") and "graph: join: recall 0.9" in log and "(built), join, recall 0.9" in log
+    assert (state, method) == ("built", "join") and "graph: join: recall 0.9" in log and "(built), join for recall 0.9" in log
     assert label("again", "--recall", 0.9)[:2] == ("kept", "join")
     state, method, exact, log = label("exact")   # recall .95 is more than what is kept; the size makes it exact
     assert (state, method) == ("built", "exact") and "(built), exact" in log
@@ -314,7 +314,7 @@ def test_kept_graph_of_label(lowshot, files, bundled_data, features, tmp_path):
     other = ["--labels", tmp_path / "labels.csv", "--work", tmp_path / "other", "--k", 16, "-o", tmp_path / "o.csv"]
     (tmp_path / "labels.csv").write_text("row,label\n" + "".join(f"{r},class {classes[r]}\n" for r in labelled if r < 18000))
     lowshot("label", files / "old.npy", *other, "--knn", "join", "--recall", 0.8)
-    assert "(extended), join, recall 0.8" in lowshot("label", files / "old.npy", "--add", files / "new.npy", *other, "--recall", 0.8).stderr
+    assert "(extended), join for recall 0.8" in lowshot("label", files / "old.npy", "--add", files / "new.npy", *other, "--recall", 0.8).stderr
     assert "(built), exact" in lowshot("label", files / "old.npy", "--add", files / "x.npy", *other, "--recall", 0.9).stderr
 
 
