@@ -30,8 +30,9 @@ struct Choice {
   std::vector<double> values;  // one a weight of 0, 0.05 ..; empty where the weight was given
 };
 
-Metric parse_metric(const std::string& text) {
-  for (const Metric metric : {Metric::top5_all, Metric::top5_novel, Metric::top1_all, Metric::top1_novel})
+AccuracyMetric parse_metric(const std::string& text) {
+  for (const AccuracyMetric metric :
+       {AccuracyMetric::top5_all, AccuracyMetric::top5_novel, AccuracyMetric::top1_all, AccuracyMetric::top1_novel})
     if (text == metric_names[static_cast<int>(metric)]) return metric;
   throw Error(ErrorKind::usage, fmt::format("there is no metric '{}'", text), "--metric");
 }
@@ -57,7 +58,7 @@ void require_kinds(const std::vector<std::string>& files, const ScoreInfo (&kind
 
 Choice choose(Context& context, const Options& o) {
   if (o.weight) return {*o.weight, {}};
-  const Metric metric = parse_metric(o.metric);
+  const AccuracyMetric metric = parse_metric(o.metric);
   Choice choice;
   choice.values.resize(weight_steps + 1);
   const double share = 2.0 / static_cast<double>(o.validation.size());
@@ -82,21 +83,22 @@ struct Column {
   std::string name;
   std::vector<Accuracy> runs;
 
-  MeanStd mean(Metric metric) const {
+  MeanStd mean(AccuracyMetric metric) const {
     std::vector<double> values;
     for (const Accuracy& a : runs) values.push_back(value(a, metric));
     return mean_std(values);
   }
   Json json() const {
     Json result;
-    for (const Metric metric : {Metric::top5_all, Metric::top5_novel, Metric::top1_all, Metric::top1_novel}) {
+    for (const AccuracyMetric metric :
+         {AccuracyMetric::top5_all, AccuracyMetric::top5_novel, AccuracyMetric::top1_all, AccuracyMetric::top1_novel}) {
       const MeanStd m = mean(metric);
       result[metric_names[static_cast<int>(metric)]] = {{"mean", m.mean}, {"std", m.std}};
     }
     return result;
   }
   void print() const {
-    const MeanStd all = mean(Metric::top5_all), novel = mean(Metric::top5_novel);
+    const MeanStd all = mean(AccuracyMetric::top5_all), novel = mean(AccuracyMetric::top5_novel);
     fmt::print("{:<9} top-5 accuracy: {:.3f} ({:.3f} on novel)", name, all.mean, novel.mean);
     if (runs.size() > 1) fmt::print("  +/- {:.4f} ({:.4f}) over {} pairs", all.std, novel.std, runs.size());
     fmt::print("\n");

@@ -5,6 +5,7 @@
 
 #include "common.h"
 #include "inputs.h"
+#include "knn/table_search.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
@@ -61,7 +62,9 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
           {"nbg", e.background_rows},
           {"background", background},
           {"in_domain", e.in_domain},
-          {"k", e.k},
+          {"k", e.knn.k},
+          {"knn", name(e.knn.method)},
+          {"recall", e.knn.recall},
           {"niter", e.diffusion.iterations},
           {"lslice", e.diffusion.slice},
           {"pca", o.pca.empty() ? "PCAR256.vt" : o.pca},
@@ -125,9 +128,10 @@ void add_diffusion(CLI::App& app) {
   command->add_option("--background", o->background, "Background descriptor files, instead of the data directory's")
       ->expected(1, -1);
   command->add_flag("--in-domain", o->experiment.in_domain, "The unlabelled novel training images are background, too");
-  command->add_option("--k", o->experiment.k, "Neighbours in the graph")
+  command->add_option("--k", o->experiment.knn.k, "Neighbours in the graph")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  add_search_options(*command, o->experiment.knn);
   command->add_option("--niter", o->experiment.diffusion.iterations, "Diffusion iterations")
       ->check(CLI::Range(0, 65000))
       ->capture_default_str();

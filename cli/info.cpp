@@ -154,9 +154,11 @@ std::string size_name(std::uint64_t rows) {
 std::string without_graph(std::uint64_t rows) {
   const std::string time = build_time(rows);
   return rows <= largest_exact
-             ? fmt::format("the graph of {} rows is built, about {} on 16 cores", size_name(rows), time)
+             ? fmt::format("the graph of {} rows is built, about {} on 16 cores by exact search, less by a join",
+                           size_name(rows), time)
              : fmt::format(
-                   "the graph of {} rows would be built by exact search, about {} on 16 cores: use a published one",
+                   "the graph of {} rows takes about {} on 16 cores by exact search: use a published one, or "
+                   "--knn join",
                    size_name(rows), time);
 }
 

@@ -63,6 +63,65 @@ void add_row_options(CLI::App& command, RowInput& input, const std::string& dim_
       ->check(CLI::Range(1, 1 << 24));
 }
 
+CLI::Option* add_search_options(CLI::App& command, KnnOptions& options, const std::string& names) {
+  CLI::Option* method = command
+                            .add_option_function<std::string>(
+                                names,
+                                [&options](const std::string& text) {
+                                  for (const KnnMethod m : {KnnMethod::automatic, KnnMethod::exact, KnnMethod::join})
+                                    if (text == name(m)) options.method = m;
+                                },
+                                "How neighbours are searched: exact, join (approximate, to --recall), or auto, which\n"
+                                "is exact where that takes no longer (docs/knn.md)")
+                            ->check(CLI::IsMember({"auto", "exact", "join"}))
+                            ->default_str("auto");
+  command
+      .add_option("--recall", options.recall,
+                  "The share of the true neighbours that a join goes on for; measured on a sample")
+      ->check(
+          [](const std::string& text) -> std::string {
+            char* end = nullptr;
+            const double value = std::strtod(text.c_str(), &end);
+            if (!text.empty() && *end == '\0' && value > 0 && value < 1) return {};
+            return fmt::format(
+                "recall must lie between 0 and 1 and is '{}'; all neighbours are found by an exact search", text);
+          },
+          "above 0, below 1")
+      ->capture_default_str();
+  return method;
+}
+
+void add_effort_options(CLI::App& command, JoinEffort& effort) {
+  command
+      .add_option("--probes", effort.probes,
+                  "Lists that a row is compared with, whatever the recall; default: as many as --recall needs")
+      ->check(CLI::Range(1u, 1u << 24))
+      ->group("Experts");
+  command.add_option("--list-rows", effort.list_rows, "Rows of a list on average; default: chosen by the program")
+      ->check(CLI::Range(16u, 1u << 16))
+      ->group("Experts");
+  command.add_option("--sample", effort.sample, "Rows that recall is measured on; default: 1000")
+      ->check(CLI::Range(10u, 1u << 20))
+      ->group("Experts");
+}
+
+void require_used(const KnnOptions& options) {
+  const JoinEffort& effort = options.effort;
+  if (options.method != KnnMethod::join && (effort.probes != 0 || effort.list_rows != 0 || effort.sample != 0))
+    throw Error(ErrorKind::usage, "--probes, --list-rows and --sample say how to join lists", "", "add --method join");
+}
+
+Json search_json(const TableSearch& search) {
+  return {{"method", name(search.method)}, {"recall", search.recall}};
+}
+
+Json search_json(const KnnReport& report) {
+  Json json = {{"method", name(report.method)}, {"recall", report.recall}};
+  if (report.method == KnnMethod::join)
+    json.update({{"recall_sample", report.sampled}, {"lists", report.lists}, {"probes", report.probes}});
+  return json;
+}
+
 bool is_npy(const std::filesystem::path& path) {
   return path.extension() == ".npy";
 }

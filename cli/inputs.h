@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "common.h"
+#include "knn/table_search.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
 
@@ -25,6 +27,17 @@ struct RowInput {
 
 /// Adds --rows and the option `dim_option` (--dim where that name is free, else --raw-dim).
 void add_row_options(CLI::App& command, RowInput& input, const std::string& dim_option);
+
+/// Adds --knn (in `lowshot knn` also called --method) and --recall.
+CLI::Option* add_search_options(CLI::App& command, KnnOptions& options, const std::string& names = "--knn");
+/// Adds --probes, --list-rows and --sample, for experts.
+void add_effort_options(CLI::App& command, JoinEffort& effort);
+/// Error (usage) for effort that no search would make use of.
+void require_used(const KnnOptions& options);
+
+/// {method, recall} of a table; with lists and probes where a join has just been done.
+Json search_json(const TableSearch& search);
+Json search_json(const KnnReport& report);
 
 /// Whether `path` ends in .npy (RowWriter's and write_knn's other format is raw).
 bool is_npy(const std::filesystem::path& path);

@@ -1,4 +1,4 @@
-// lowshot knn build|check|info: exact k-nearest-neighbour tables under the original's names.
+// lowshot knn build|check|info: k-nearest-neighbour tables under the original's names (extend, search: knn_extend.cpp).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +6,8 @@
 
 #include "common.h"
 #include "inputs.h"
+#include "knn/table_search.h"
+#include "knn_inputs.h"
 #include "lowshot/derived_files.h"
 #include "lowshot/error.h"
 #include "lowshot/knn.h"
@@ -15,25 +17,6 @@
 namespace lowshot::cli {
 namespace {
 
-struct MetricChoice {
-  std::string name = "cosine";
-
-  Metric metric() const { return name == "l2" ? Metric::l2 : Metric::inner_product; }
-  bool normalise() const { return name == "cosine"; }
-};
-
-void add_metric(CLI::App& command, MetricChoice& choice) {
-  command
-      .add_option("--metric", choice.name,
-                  "cosine (rows are normalised), ip (inner product) or l2 (minus the squared distance)")
-      ->check(CLI::IsMember({"cosine", "ip", "l2"}))
-      ->capture_default_str();
-}
-
-std::string names_of(const KnnFiles& files) {
-  return fmt::format("{} and {}", files.ids.string(), files.similarities.filename().string());
-}
-
 // --- build -----------------------------------------------------------------------------------------------------------
 
 struct BuildOptions {
@@ -42,7 +25,7 @@ struct BuildOptions {
   MetricChoice metric;
   std::string data, work, prefix, format = "raw", pca, skip_rows;
   std::uint64_t nbg = 0;
-  std::uint32_t k = 30;
+  KnnOptions knn;
 };
 
 // Rows that take part: all but those of --skip-rows.
@@ -65,38 +48,22 @@ std::vector<NodeId> taken_rows(std::uint64_t rows, const BuildOptions& o) {
   return taken;
 }
 
-KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::uint32_t k,
-               std::span<const NodeId> taken) {
+KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::span<const NodeId> taken,
+               KnnReport& report) {
   Matrix<float> rows(taken.size(), source.dim());
   {
     Phase phase(context, "descriptors");
-    constexpr std::uint64_t block = 8192;
-    Matrix<float> read(std::min(block, source.rows()), source.dim());
-    std::size_t filled = 0;
-    for (std::uint64_t first = 0; first < source.rows(); first += block) {
-      const MatrixView<float> part = read.view().rows(0, std::min(source.rows() - first, block));
-      source.read(first, part);
-      for (; filled < taken.size() && taken[filled] < first + part.rows(); ++filled) {
-        const std::uint64_t row = taken[filled];
-        const MatrixView<float> one = rows.view().rows(filled, filled + 1);
-        std::copy_n(part.row(row - first), source.dim(), one.data());
-        if (o.metric.normalise())
-          require_usable(one, source.name(), row);
-        else
-          require_finite(one, source.name(), row);
-      }
-      context.report("reading", first + part.rows(), source.rows(), "rows");
-    }
-    if (o.metric.normalise()) normalise_rows(rows);
+    load_descriptors(context, source, o.metric, taken, rows);
   }
   Phase phase(context, "k-NN graph");
-  KnnTable table = build_knn(context, rows, {.k = k, .metric = o.metric.metric()});
+  KnnTable table = build_knn(context, rows, search_options(o.knn, o.metric), &report);
   return taken.size() == source.rows() ? std::move(table) : spread(table, taken, source.rows());
 }
 
 void finish_build(const BuildOptions& o, const Context& context, const std::string& ids, std::uint64_t rows,
-                  std::uint32_t k, bool made) {
+                  std::uint32_t k, bool made, const KnnReport& report) {
   Json result = {{"ids", ids}, {"rows", rows}, {"k", k}, {"made", made}};
+  result.update(search_json(report));
   add_run_facts(result, context);
   write_json(o.common, result);
 }
@@ -107,16 +74,17 @@ void build_of_files(const BuildOptions& o) {
   if (o.prefix.empty())
     throw Error(ErrorKind::usage, "the name of the result is missing", "-o", "name a prefix with -o PREFIX");
   const auto source = o.input.open();
-  const std::uint32_t k = stored_k(o.k);
+  require_used(o.knn);
+  const KnnOptions knn = search_options(o.knn, o.metric);
+  const std::uint32_t k = knn.k;
   const KnnFiles files = knn_file_names(o.prefix, k, o.format == "npy" ? TableFormat::npy : TableFormat::raw);
   MemoryPlan memory;
   memory.add("descriptors", source->rows() * source->dim() * sizeof(float));
-  memory.add("k-NN search and its table",
-             build_knn_memory(source->rows(), source->dim(), {.k = k, .metric = o.metric.metric()}));
+  memory.add("k-NN search and its table", build_knn_memory(source->rows(), source->dim(), knn));
   memory.add("program and buffers", std::uint64_t{64} << 20);
   if (o.common.dry_run) {
     PlanText text{{fmt::format("{} rows x {} are read from {}", source->rows(), source->dim(), source->name()),
-                   fmt::format("their exact {}-nearest-neighbour graph is built ({})", k, o.metric.name),
+                   fmt::format("their {} is built ({})", describe_build(source->rows(), knn), o.metric.name),
                    fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8))},
                   {}};
     text.memory = memory.items;
@@ -127,16 +95,19 @@ void build_of_files(const BuildOptions& o) {
   Context context = make_context(o.common);
   memory.require(context.memory_limit, "use fewer rows (--rows A:B) or dimensions (lowshot pca), or raise --memory");
   const std::vector<NodeId> taken = taken_rows(source->rows(), o);
-  const KnnTable table = build(context, *source, o, k, taken);
+  KnnReport report;
+  const KnnTable table = build(context, *source, o, taken, report);
   write_knn(files, table);
   Origin origin = o.input.origin();
   origin.options.insert(origin.options.end(), {{"k", std::to_string(k)}, {"metric", o.metric.name}});
   if (!o.skip_rows.empty()) origin.inputs.emplace_back("skipped rows", hash_file(o.skip_rows));
+  record_search(origin, search_of(knn, report));
   write_origin(files.ids, origin);
   const std::size_t skipped = table.rows() - taken.size();
   fmt::print("{}: the {} nearest of {} rows{}\n", names_of(files), k, table.rows(),
              skipped == 0 ? "" : fmt::format(", {} of them left out", skipped));
-  finish_build(o, context, files.ids.string(), table.rows(), k, true);
+  print_search(report);
+  finish_build(o, context, files.ids.string(), table.rows(), k, true, report);
 }
 
 void build_of_directory(const BuildOptions& o) {
@@ -150,7 +121,8 @@ void build_of_directory(const BuildOptions& o) {
     throw Error(ErrorKind::usage, "no descriptors are named", "", "name files, or a data directory with --data DIR");
   options.work = o.work;
   options.background_rows = o.nbg;
-  options.k = o.k;
+  require_used(o.knn);
+  options.knn = o.knn;
   options.pca = parse_pca(o.pca);
   if (o.common.dry_run) {
     const ExperimentPlan plan = plan_background_graph(options);
@@ -160,16 +132,19 @@ void build_of_directory(const BuildOptions& o) {
   }
   Context context = make_context(o.common);
   const DerivedFile file = build_background_graph(context, options);
-  if (file.made)
+  if (file.made) {
     fmt::print("{}: the {} nearest of {} background rows\n", file.path.string(), file.dim, file.rows);
-  else
-    fmt::print("{} is up to date (same input, same options): nothing was done\n", file.path.string());
-  finish_build(o, context, file.path.string(), file.rows, file.dim, file.made);
+    print_search(file.search);
+  } else {
+    fmt::print("{} is up to date (same input, same options; {}): nothing was done\n", file.path.string(),
+               describe(TableSearch{file.search.method, file.search.recall}));
+  }
+  finish_build(o, context, file.path.string(), file.rows, file.dim, file.made, file.search);
 }
 
 void add_build(CLI::App& knn) {
   auto o = std::make_shared<BuildOptions>();
-  CLI::App* command = knn.add_subcommand("build", "Exact k nearest neighbours of all rows, themselves included");
+  CLI::App* command = knn.add_subcommand("build", "k nearest neighbours of all rows, themselves included");
   command->footer(
       "Writes PREFIX_k<K>_I_11.int<K> (ids, int32) and PREFIX_k<K>_D_11.float<K> (similarities, float32), rows x K "
       "without\n"
@@ -177,11 +152,15 @@ void add_build(CLI::App& knn) {
       "With --data and --nbg N, the table of the first N background rows, after the data directory's PCA, is written "
       "to\n"
       "knngraph/ndis<N>_k<K>_... below --work, unless it is there and up to date.\n"
+      "Large inputs are searched approximately, to --recall, and the recall that was reached is printed; --method "
+      "exact\n"
+      "finds all neighbours at any size. What is up to date: a table that is exact, or of at least that recall.\n"
       "Examples:\n"
       "  lowshot knn build embeddings.npy -k 30 -o graph\n"
+      "  lowshot knn build embeddings.npy -k 30 -o graph --method join --recall 0.99\n"
       "  lowshot knn build --data data/cifar-lowshot --work build/work --nbg 60000");
   command->add_option("FEATURES", o->input.files, "Descriptors: .npy, .hdf5, .index, or raw float32 (with --dim)");
-  command->add_option("-k,--k", o->k, "Neighbours, 1 to 1024")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("-k,--k", o->knn.k, "Neighbours, 1 to 1024")->check(CLI::Range(1, 1024))->capture_default_str();
   command->add_option("-o,--output", o->prefix, "Prefix of the two files, replaced if they exist");
   add_metric(*command, o->metric);
   add_row_options(*command, o->input, "--dim");
@@ -197,6 +176,7 @@ void add_build(CLI::App& knn) {
   command->add_option("--nbg", o->nbg, "With --data: background images, the first N");
   command->add_option("--pca", o->pca,
                       "With --data: none, a .vt file, or a dimension; default: the data directory's PCAR256.vt");
+  add_search_and_effort(*command, o->knn);
   add_common(*command, o->common);
   command->callback([o] { o->input.files.empty() ? build_of_directory(*o) : build_of_files(*o); });
 }
@@ -210,16 +190,6 @@ struct CheckOptions {
   std::string prefix;
   KnnCheckOptions check;
 };
-
-KnnFiles find_table(const std::string& prefix, std::uint32_t k) {
-  const auto files = find_knn_files(prefix, std::max(k, 1u));
-  if (!files)
-    throw Error(
-        ErrorKind::input,
-        fmt::format("there is no table {}_k<K>_I_11.int<K> (or .npy) with K at least {}", prefix, std::max(k, 1u)), "",
-        "PREFIX is the name up to _k<K>_, and both files of the table must be there");
-  return *files;
-}
 
 Json check_json(const KnnCheck& c, const KnnFiles& files) {
   return {{"ids", files.ids.string()},
@@ -395,9 +365,11 @@ void add_info_of_table(CLI::App& knn) {
 }  // namespace
 
 void add_knn(CLI::App& app) {
-  CLI::App* knn = app.add_subcommand("knn", "k-nearest-neighbour graphs: build, check, info");
+  CLI::App* knn = app.add_subcommand("knn", "k-nearest-neighbour graphs: build, extend, search, check, info");
   knn->require_subcommand(1);
   add_build(*knn);
+  add_extend(*knn);
+  add_search(*knn);
   add_check(*knn);
   add_info_of_table(*knn);
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common.h"
+#include "inputs.h"
 #include "label/build_time.h"
 #include "label/kept_graph.h"
 #include "label/output.h"
@@ -20,6 +21,7 @@ namespace {
 struct Options {
   CommonOptions common;
   LabelOptions label;
+  KnnOptions knn;  // k is label.k
   std::vector<std::string> descriptors, add, ids;
   std::string labels, labelled, out, work, report, images, match = "name", on_bad = "stop", format = "csv", scores;
   std::uint32_t dim = 0;
@@ -64,7 +66,8 @@ Job open_job(const Options& o) {
 
 KeepOptions keep_options(const Options& o) {
   KeepOptions keep;
-  keep.k = o.label.k;
+  keep.knn = o.knn;
+  keep.knn.k = o.label.k;
   if (o.dim != 0) keep.raw_dim = o.dim;
   keep.work = o.work.empty() ? fs::path(o.out + ".work") : fs::path(o.work);
   return keep;
@@ -187,7 +190,8 @@ void execute(const Options& given) {
     PlanText text;
     text.steps = {fmt::format("{} rows of {} dimensions in {} files are read", job.collection.rows, job.collection.dim,
                               job.collection.shards.size()),
-                  fmt::format("the exact {}-nearest-neighbour graph is built, or taken from {}", stored_k(o.label.k),
+                  fmt::format("the {} is built, or taken from {}",
+                              describe_build(job.collection.rows, stored_options(keep_options(o).knn)),
                               keep_options(o).work.string()),
                   fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
     text.memory = memory.items;
@@ -201,7 +205,7 @@ void execute(const Options& given) {
 
   KeptGraph kept = keep_graph(context, job.collection, keep_options(o));
   require_good(job, kept.bad_rows, o.on_bad);
-  context.info(fmt::format("graph: {} ({})", kept.folder.string(), kept.origin));
+  context.info(fmt::format("graph: {} ({}), {}", kept.folder.string(), kept.origin, describe(kept.search)));
 
   // Rows -> nodes.
   std::vector<std::int32_t> node_labels;
@@ -258,6 +262,7 @@ void execute(const Options& given) {
   json["labels"] = labels;
   json["suspects"] = result.suspects.size();
   json["choices"] = {{"iterations", result.hold_out.iterations}, {"k", o.label.k}, {"graph", kept.origin}};
+  json["graph"] = search_json(kept.search);
   json["hold_out"] = hold_out_json(result.hold_out, job.labels.classes);
   add_run_facts(json, context);
   write_json(o.common, json);
@@ -290,6 +295,7 @@ void add_label(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--work", o->work, "Where the graph is kept; default: OUT.work");
   command->add_option("--k", o->label.k, "Neighbours in the graph")->check(CLI::Range(1, 1024))->capture_default_str();
+  add_search_options(*command, o->knn);
   command->add_option("--iterations", o->iterations, "Diffusion iterations; default: the best on held-out labels")
       ->check(CLI::Range(1, 1000));
   command->add_option("--folds", o->label.folds, "Folds of the hold-out")

@@ -36,8 +36,8 @@ void normalise_log_scores(MatrixView<float> scores);
 Accuracy score_accuracy(ScoreKind kind, MatrixView<const float> scores, std::span<const std::int32_t> labels,
                         const std::vector<bool>& is_novel, int threads = 1);
 
-enum class Metric { top5_all, top5_novel, top1_all, top1_novel };
-double value(const Accuracy& accuracy, Metric metric);
+enum class AccuracyMetric { top5_all, top5_novel, top1_all, top1_novel };
+double value(const Accuracy& accuracy, AccuracyMetric metric);
 
 inline constexpr int weight_steps = 20;  ///< weights 0, 0.05 .. 1: finer ones are within the noise of seeds
 

@@ -16,6 +16,7 @@ struct DerivedFile {
   std::uint64_t rows = 0;  ///< of what it is made from (PCA), or that it holds
   std::uint32_t dim = 0;   ///< values a row (PCA: directions; graph: neighbours)
   bool made = false;       ///< false: it was there, made from the same inputs with the same options
+  KnnReport search = {};   ///< of a graph; of one that was there method and recall alone
 };
 
 // All three write below directory.work, side-car included, and throw Error (resources) before any work where that
@@ -28,7 +29,7 @@ DerivedFile make_directory_pca(Context& context, const DataDirectory& directory,
 DerivedFile make_background_rows(Context& context, const DataDirectory& directory);
 
 /// The table of the first options.background_rows background rows (protocol, section 4: build_graph), as `prepare`
-/// would make it, under knngraph/. Of the options data, work, background_rows, background, k and pca count.
+/// would make it, under knngraph/. Of the options data, work, background_rows, background, knn and pca count.
 DerivedFile build_background_graph(Context& context, const ExperimentOptions& options);
 
 /// What `build_background_graph` would read, and the memory it would take.

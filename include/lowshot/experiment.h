@@ -15,6 +15,7 @@
 #include "lowshot/diffusion.h"
 #include "lowshot/evaluation.h"
 #include "lowshot/graph.h"
+#include "lowshot/knn.h"
 #include "lowshot/knn_table.h"
 #include "lowshot/memory.h"
 #include "lowshot/split.h"
@@ -42,7 +43,7 @@ struct ExperimentOptions {
   std::uint64_t background_rows = 0;                    ///< the first N background images (--nbg)
   std::vector<std::filesystem::path> background = {};   ///< descriptor files instead of the data directory's background
   bool in_domain = false;                               ///< the unlabelled novel training images become background too
-  std::uint32_t k = 30;
+  KnnOptions knn = {};  ///< of the graph; rows are normalised, the metric stays the inner product
   PcaChoice pca = {};
   DiffusionOptions diffusion = {};
 };

@@ -175,7 +175,10 @@ struct Origin {
 std::string hash_file(const fs::path& path);   ///< xxh3-64 of the content, hex
 std::string hash_text(std::string_view text);  ///< the same of a text
 void write_origin(const fs::path& derived, const Origin& origin);
+/// What the side-car says; nothing where there is none, or one that is damaged or of another format.
+std::optional<Origin> read_origin(const fs::path& derived);
 enum class OriginState { absent, equal, different };
+/// The order of the entries means nothing.
 OriginState check_origin(const fs::path& derived, const Origin& origin);
 
 /// Writes `bytes` under `path`, whole or not at all.

@@ -1,10 +1,11 @@
 #pragma once
-// Exact k-nearest neighbours of all rows, of new rows, and of queries.
+// k-nearest neighbours of all rows, of new rows, and of queries: exact, or approximate to a recall that is measured.
 //
-// Method: every pair of rows passes an 8-bit filter whose error bound is rigorous, survivors are scored in float32.
-// The result is therefore the exact float32 one; only the time depends on how well 8 bits describe the rows.
-// Paper: section 3.2 (Douze et al., CVPR 2018) uses IVF-Flat on GPUs; here the search is exact and each product of two
-// blocks serves the rows of both.
+// Exact: every pair of rows passes an 8-bit filter whose error bound is rigorous, survivors are scored in float32. The
+// result is therefore the exact float32 one; only the time depends on how well 8 bits describe the rows.
+// Join: rows meet in lists (docs/knn.md), candidates are found by 8-bit scores and scored in float32.
+// Paper: section 3.2 (Douze et al., CVPR 2018) uses IVF-Flat on GPUs; here each product of two blocks serves the rows
+// of both.
 
 #include <cstdint>
 #include <vector>
@@ -45,6 +46,7 @@ struct KnnOptions {
 struct KnnReport {
   KnnMethod method = KnnMethod::exact;  ///< exact or join
   double recall = 1;                    ///< measured on a sample as check_knn does; 1 for exact
+  std::uint32_t sampled = 0;            ///< rows that it was measured on
   std::uint32_t lists = 0, probes = 0;  ///< of join
   std::vector<NodeId> order;            ///< build_knn by join: the rows in cluster order (lowshot/node_order.h)
 };
@@ -52,10 +54,13 @@ struct KnnReport {
 /// Host memory in bytes that build_knn allocates beside its input and including its result.
 std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options);
 
+/// What build_knn does for that many rows: exact or join.
+KnnMethod build_knn_method(std::uint64_t rows, const KnnOptions& options);
+
 /// The k most similar rows of each row, itself included. x: n x d, float32 or float16 (a call does not mix them),
 /// values finite, norms at most 1e18 (checked). Result: n x k, rows filled up with no_node where n < k. Ties (equal
 /// float32 similarity) go to the lower id. The same table to the last bit whatever the number of threads and the
-/// instruction set. Time O(n^2 d / 2) 8-bit products. Throws Error (input, usage).
+/// instruction set. Time of an exact search O(n^2 d / 2) 8-bit products. Throws Error (input, usage).
 KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options, KnnReport* report = nullptr);
 
 /// The k most similar rows of `x` for each query. queries: m x d; x: n x d. Result m x k.

@@ -79,15 +79,15 @@ Accuracy score_accuracy(ScoreKind kind, MatrixView<const float> scores, std::spa
   return accuracy(top, labels, is_novel);
 }
 
-double value(const Accuracy& accuracy, Metric metric) {
+double value(const Accuracy& accuracy, AccuracyMetric metric) {
   switch (metric) {
-    case Metric::top5_all:
+    case AccuracyMetric::top5_all:
       return accuracy.top5_all;
-    case Metric::top5_novel:
+    case AccuracyMetric::top5_novel:
       return accuracy.top5_novel;
-    case Metric::top1_all:
+    case AccuracyMetric::top1_all:
       return accuracy.top1_all;
-    case Metric::top1_novel:
+    case AccuracyMetric::top1_novel:
       return accuracy.top1_novel;
   }
   return 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "knn/table_search.h"
 #include "lowshot/error.h"
 #include "lowshot/knn.h"
 
@@ -66,7 +67,8 @@ Origin origin_of_table(const ExperimentOptions& options, const Background& backg
   Origin origin;
   for (const fs::path& file : background.files) origin.inputs.emplace_back(file.filename().string(), hash_file(file));
   origin.inputs.emplace_back("pca", background.mapped || !pca.file ? "none" : hash_file(*pca.file));
-  origin.options = {{"rows", std::to_string(rows)}, {"k", std::to_string(stored_k(options.k))}, {"metric", "cosine"}};
+  origin.options = {
+      {"rows", std::to_string(rows)}, {"k", std::to_string(stored_k(options.knn.k))}, {"metric", "cosine"}};
   return origin;
 }
 
@@ -107,17 +109,24 @@ KnnTable background_table(Context& context, const DataDirectory& directory, cons
   // A table beside its side-car is ours and must have this origin; one without is published and used as it is.
   const bool published_fits = own_pca(options) && options.background.empty();
   for (const fs::path& folder : {directory.root, directory.work}) {
-    const auto files = find_knn_files(folder / prefix, options.k);
+    const auto files = find_knn_files(folder / prefix, options.knn.k);
     if (!files) continue;
     const bool ours = fs::exists(files->ids.string() + ".meta.json");
     if (!ours && !published_fits) continue;
-    if (ours && state_of_table(files->ids, options, background, pca, rows.rows()) != OriginState::equal) {
+    const auto search = search_of_kept(files->ids, options, background, pca, rows.rows());
+    if (ours && !search) {
       context.info(
           fmt::format("background graph: {} was made from other data or options; built anew", files->ids.string()));
       continue;
     }
-    context.info(fmt::format("background graph: {}", files->ids.string()));
-    return read_knn(*files, rows.rows(), options.k);
+    if (ours && !serves(*search, options.knn)) {
+      context.info(fmt::format("background graph: {} ({}) is not good enough; built anew", files->ids.string(),
+                               describe(*search)));
+      continue;
+    }
+    context.info(fmt::format("background graph: {}{}", files->ids.string(),
+                             ours ? fmt::format(" ({})", describe(*search)) : ""));
+    return read_knn(*files, rows.rows(), options.knn.k);
   }
   const auto place = directory.place(prefix);
   KnnTable table = build_and_keep(context, place, options, background, pca, rows);
@@ -127,20 +136,26 @@ KnnTable background_table(Context& context, const DataDirectory& directory, cons
   return table;
 }
 
-OriginState state_of_table(const fs::path& ids, const ExperimentOptions& options, const Background& background,
-                           const ChosenPca& pca, std::uint64_t rows) {
-  return check_origin(ids, origin_of_table(options, background, pca, rows));
+std::optional<TableSearch> search_of_kept(const fs::path& ids, const ExperimentOptions& options,
+                                          const Background& background, const ChosenPca& pca, std::uint64_t rows) {
+  return search_of_table(ids, origin_of_table(options, background, pca, rows));
 }
 
 KnnTable build_and_keep(Context& context, const std::optional<fs::path>& place, const ExperimentOptions& options,
-                        const Background& background, const ChosenPca& pca, MatrixView<const float> rows) {
-  const std::uint32_t k = stored_k(options.k);
-  context.info(fmt::format("background graph: {} exact neighbours of {} rows", k, rows.rows()));
-  KnnTable table = build_knn(context, rows, {.k = k});
+                        const Background& background, const ChosenPca& pca, MatrixView<const float> rows,
+                        KnnReport* report) {
+  const KnnOptions knn = stored_options(options.knn);
+  context.info(fmt::format("background graph: the {} of {} rows", describe_build(rows.rows(), knn), rows.rows()));
+  KnnReport own;
+  KnnReport& facts = report != nullptr ? *report : own;
+  KnnTable table = build_knn(context, rows, knn, &facts);
+  if (facts.method == KnnMethod::join) context.info(fmt::format("background graph: {}", describe(facts)));
   if (place) {
-    const KnnFiles files = knn_file_names(*place, k, TableFormat::raw);
+    const KnnFiles files = knn_file_names(*place, knn.k, TableFormat::raw);
     write_knn(files, table);
-    write_origin(files.ids, origin_of_table(options, background, pca, rows.rows()));
+    Origin origin = origin_of_table(options, background, pca, rows.rows());
+    record_search(origin, search_of(knn, facts));
+    write_origin(files.ids, origin);
   }
   return table;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "experiment/pca_choice.h"
+#include "knn/table_search.h"
 #include "lowshot/io.h"
 #include "lowshot/knn_table.h"
 
@@ -29,18 +30,19 @@ Background open_background(const DataDirectory& directory, const ExperimentOptio
 /// What concatenated_PCAR256.raw is made of.
 Origin origin_of_rows(const DataDirectory& directory, const ChosenPca& pca);
 
-/// The table of the background's rows at least options.k wide: the data directory's, else the one kept in --work if it
-/// was made from these files, else built and kept under the original's names.
+/// The table of the background's rows at least options.knn.k wide: the data directory's, else the one kept in --work if
+/// it was made from these files and its search serves options.knn, else built and kept under the original's names.
 KnnTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
                           const Background& background, const ChosenPca& pca, MatrixView<const float> rows);
 
-/// Builds the table, stored_k(options.k) wide, and keeps it at `place`, if there is one.
+/// Builds the table, stored_k(options.knn.k) wide, and keeps it at `place`, if there is one.
 KnnTable build_and_keep(Context& context, const std::optional<fs::path>& place, const ExperimentOptions& options,
-                        const Background& background, const ChosenPca& pca, MatrixView<const float> rows);
+                        const Background& background, const ChosenPca& pca, MatrixView<const float> rows,
+                        KnnReport* report = nullptr);
 
-/// Whether a stored table was made from these rows with these options.
-OriginState state_of_table(const fs::path& ids, const ExperimentOptions& options, const Background& background,
-                           const ChosenPca& pca, std::uint64_t rows);
+/// The search behind a kept table, if it was made from these rows with these options (but for the search's).
+std::optional<TableSearch> search_of_kept(const fs::path& ids, const ExperimentOptions& options,
+                                          const Background& background, const ChosenPca& pca, std::uint64_t rows);
 
 /// Name of the stored table below the data or work directory.
 fs::path background_prefix(const ExperimentOptions& options, const std::string& pca_name, std::uint64_t rows);

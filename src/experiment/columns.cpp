@@ -71,6 +71,7 @@ Settings telling_settings(const ExperimentResult& result, bool with_length) {
   for (const auto& [key, value] : result.settings)
     if (!holds(cell_settings, key) && !holds(run_settings, key) && (with_length || !holds(length_settings, key)))
       telling.emplace(key, value);
+  if (setting(result, "knn") == "exact") telling.erase("recall");  // nobody asked for it
   return telling;
 }
 

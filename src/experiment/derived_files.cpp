@@ -52,9 +52,9 @@ std::uint32_t mapped_dim(const DataDirectory& directory, const PcaChoice& choice
   return source.stored ? static_cast<std::uint32_t>(read_vt(*source.stored).out()) : std::min(source.dim, dim);
 }
 
-void add_memory(MemoryPlan& memory, std::uint64_t rows, std::uint32_t dim, std::uint32_t k) {
+void add_memory(MemoryPlan& memory, std::uint64_t rows, std::uint32_t dim, const KnnOptions& knn) {
   memory.add("descriptors", rows * dim * sizeof(float));
-  memory.add("k-NN search and its table", build_knn_memory(rows, dim, {.k = stored_k(k)}));
+  memory.add("k-NN search and its table", build_knn_memory(rows, dim, stored_options(knn)));
   memory.add("program and buffers", std::uint64_t{64} << 20);
 }
 
@@ -114,7 +114,7 @@ DerivedFile build_background_graph(Context& context, const ExperimentOptions& op
   const std::uint64_t count = plan.nodes;
   const fs::path name = background_prefix(options, pca_name(options.pca), count);
   const fs::path place = require_place(directory, name);
-  const KnnFiles files = knn_file_names(place, stored_k(options.k), TableFormat::raw);
+  const KnnFiles files = knn_file_names(place, stored_k(options.knn.k), TableFormat::raw);
   require_own(files.ids);
   warn_of_namesake(context, directory, knn_file_names(name, files.stored_k, TableFormat::raw).ids);
 
@@ -127,9 +127,13 @@ DerivedFile build_background_graph(Context& context, const ExperimentOptions& op
   const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
   const Background background = open_background(directory, options, dim, row_dim, &pca);
   DerivedFile file{files.ids, count, files.stored_k, false};
-  if (fs::exists(files.similarities) &&
-      state_of_table(files.ids, options, background, pca, count) == OriginState::equal)
-    return file;
+  if (fs::exists(files.similarities))
+    if (const auto kept = search_of_kept(files.ids, options, background, pca, count);
+        kept && serves(*kept, options.knn)) {
+      file.search.method = kept->method;
+      file.search.recall = kept->recall;
+      return file;
+    }
 
   Matrix<float> rows(count, row_dim);
   {
@@ -138,7 +142,7 @@ DerivedFile build_background_graph(Context& context, const ExperimentOptions& op
     load_rows(context, *background.source, background.mapped ? nullptr : map, rows, [](std::uint64_t i) { return i; });
   }
   Phase phase(context, "background graph");
-  build_and_keep(context, place, options, background, pca, rows);
+  build_and_keep(context, place, options, background, pca, rows, &file.search);
   file.made = true;
   return file;
 }
@@ -147,18 +151,18 @@ ExperimentPlan plan_background_graph(const ExperimentOptions& options) {
   if (options.background_rows == 0 && options.background.empty())
     throw Error(ErrorKind::usage, "a background graph needs at least one background row", "--nbg",
                 "say how many with --nbg N");
-  if (options.k == 0) throw Error(ErrorKind::usage, "k must be at least 1 and is 0", "-k");
+  if (options.knn.k == 0) throw Error(ErrorKind::usage, "k must be at least 1 and is 0", "-k");
   const DataDirectory directory(options.data, options.work);
   const std::uint32_t dim = descriptor_dim(directory, options.pca);
   ExperimentPlan plan;
   plan.dim = mapped_dim(directory, options.pca, dim);
   const Background background = open_background(directory, options, dim, plan.dim);
   plan.nodes = background.source->rows();
-  add_memory(plan.memory, plan.nodes, plan.dim, options.k);
+  add_memory(plan.memory, plan.nodes, plan.dim, options.knn);
   plan.steps.push_back(
       fmt::format("{} background rows are read from {}{}", plan.nodes, background.name,
                   background.mapped || options.pca.kind == PcaChoice::Kind::none ? "" : ", through the PCA"));
-  plan.steps.push_back(fmt::format("their exact {}-nearest-neighbour graph is built", stored_k(options.k)));
+  plan.steps.push_back(fmt::format("their {} is built", describe_build(plan.nodes, stored_options(options.knn))));
   return plan;
 }
 

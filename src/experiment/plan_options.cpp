@@ -49,13 +49,26 @@ PlanOption whole(std::string name, std::uint64_t standard, std::uint32_t least, 
           }};
 }
 
+// NaN for what is no number.
+double parse_real(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : NAN;
+}
+
 PlanOption real(std::string name, double standard) {
   return {name, fmt::format("{}", standard), [=](const std::string& text) -> Values {
-            double value = 0;
-            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-            if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value) || value < 0)
-              refuse(name, text, "a number of at least 0");
+            const double value = parse_real(text);
+            if (!std::isfinite(value) || value < 0) refuse(name, text, "a number of at least 0");
             return {fmt::format("{}", value == 0 ? 0.0 : value)};  // -0 is 0
+          }};
+}
+
+PlanOption recall(std::string name, double standard) {
+  return {name, fmt::format("{}", standard), [=](const std::string& text) -> Values {
+            const double value = parse_real(text);
+            if (!(value > 0 && value < 1)) refuse(name, text, "a number between 0 and 1 (knn: exact finds all)");
+            return {fmt::format("{}", value)};
           }};
 }
 
@@ -103,7 +116,9 @@ std::vector<PlanOption> options_of_diffusion() {
           whole("nbg", e.background_rows, 0, UINT32_MAX),
           files("background"),
           flag("in-domain"),
-          whole("k", e.k, 1, 1024),
+          whole("k", e.knn.k, 1, 1024),
+          choice("knn", {"auto", "exact", "join"}),
+          recall("recall", e.knn.recall),
           pca(),
           whole("niter", e.diffusion.iterations, 0, 65000),
           whole("lslice", e.diffusion.slice, 0, UINT32_MAX),
@@ -124,6 +139,10 @@ std::vector<PlanOption> options_of_logreg() {
           whole("maxiter", o.iterations, 1, 1000000000),
           whole("nlabeled", 1, 1, UINT32_MAX),
           whole("seed", 1, 0, UINT32_MAX)};
+}
+
+double real_of(const Settings& settings, const char* name) {
+  return std::strtod(settings.at(name).c_str(), nullptr);
 }
 
 }  // namespace
@@ -155,7 +174,10 @@ ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
     begin = comma + 1;
   }
   e.in_domain = s.at("in-domain") == "true";
-  e.k = number_of(s, "k");
+  e.knn.k = number_of(s, "k");
+  const std::string& method = s.at("knn");
+  e.knn.method = method == "exact" ? KnnMethod::exact : method == "join" ? KnnMethod::join : KnnMethod::automatic;
+  e.knn.recall = real_of(s, "recall");
   const std::string& pca = s.at("pca");
   if (pca == "none")
     e.pca.kind = PcaChoice::Kind::none;
@@ -176,10 +198,9 @@ LogregExperimentOptions logreg_settings(const Settings& s) {
   if (s.at("label-idx") != "default") o.label_idx = s.at("label-idx");
   o.class_set = s.at("mode") == "val" ? 1 : 2;
   o.score_every = o.class_set == 1 ? 500 : 0;
-  const auto real_of = [&](const char* name) { return std::strtod(s.at(name).c_str(), nullptr); };
-  o.logreg.learning_rate = real_of("lr");
-  o.logreg.weight_decay = real_of("wd");
-  o.logreg.momentum = real_of("mom");
+  o.logreg.learning_rate = real_of(s, "lr");
+  o.logreg.weight_decay = real_of(s, "wd");
+  o.logreg.momentum = real_of(s, "mom");
   o.logreg.batch = number_of(s, "batchsize");
   o.logreg.iterations = number_of(s, "maxiter");
   return o;

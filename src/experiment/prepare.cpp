@@ -58,6 +58,16 @@ std::vector<std::int32_t> label_static_rows(const StaticPart& part) {
   return labels;
 }
 
+// A stored table, as far as a plan looks: published, or of a search that serves.
+std::optional<KnnFiles> find_good_enough(const fs::path& prefix, const KnnOptions& knn) {
+  const auto files = find_knn_files(prefix, knn.k);
+  if (!files) return {};
+  const auto origin = read_origin(files->ids);
+  if (!origin) return files;
+  const auto search = search_of(*origin);
+  return search && serves(*search, knn) ? files : std::nullopt;
+}
+
 }  // namespace
 
 StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint32_t most_labelled) {
@@ -98,21 +108,24 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
   part.static_rows = part.background + part.base + (options.in_domain ? part.novel : 0);
   part.static_labels = label_static_rows(part);
   const MatrixView<const float> rows = part.rows.view();
-  const KnnOptions knn{.k = options.k};
   {
     Phase phase(context, "background graph");
     if (part.background != 0)
       part.table = background_table(context, in.directory, options, background, pca, rows.rows(0, part.background));
     else
-      part.table = {Matrix<NodeId>(0, options.k), Matrix<float>(0, options.k)};
+      part.table = {Matrix<NodeId>(0, options.knn.k), Matrix<float>(0, options.knn.k)};
   }
   {
     Phase phase(context, "static graph");
+    KnnReport report;
     part.table = extend_knn(context, part.table, rows.rows(0, part.background),
-                            rows.rows(part.background, part.static_rows), knn);
-    part.test_table = search_knn(context, part.test, rows.rows(0, part.static_rows), knn);
+                            rows.rows(part.background, part.static_rows), options.knn, &report);
+    if (report.method == KnnMethod::join) context.info(fmt::format("static graph: {}", describe(report)));
+    part.order = std::move(report.order);
+    part.test_table = search_knn(context, part.test, rows.rows(0, part.static_rows), options.knn, &report);
+    if (report.method == KnnMethod::join) context.info(fmt::format("test rows: {}", describe(report)));
   }
-  {
+  if (part.order.empty()) {
     Phase phase(context, "node order");
     part.order = graph_order(context, rows.rows(0, part.static_rows));
   }
@@ -153,13 +166,13 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.classes = static_cast<std::uint32_t>(sizes.classes.classes());
 
   const std::uint64_t place = sizeof(NodeId) + sizeof(float);
-  const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, {.k = std::max(options.k, stored_k(options.k))});
-  const std::uint64_t run_tables = (result.nodes + result.test_rows) * options.k * place;
+  const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, stored_options(options.knn));
+  const std::uint64_t run_tables = (result.nodes + result.test_rows) * options.knn.k * place;
   const std::uint64_t order = result.nodes >= ordered_from_rows ? result.nodes * sizeof(NodeId) : 0;
-  const std::uint64_t diffusion = run_tables + symmetrise_memory(result.nodes, options.k) +
+  const std::uint64_t diffusion = run_tables + symmetrise_memory(result.nodes, options.knn.k) +
                                   diffuse_memory(result.nodes, result.test_rows, result.classes, options.diffusion);
   result.memory.add("descriptors", (all + result.test_rows) * pca_dim * sizeof(float));
-  result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.k * place + order);
+  result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.knn.k * place + order);
   result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
   result.memory.add("program and buffers", std::uint64_t{64} << 20);
 
@@ -172,11 +185,11 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   if (background.source) {
     result.steps.push_back(fmt::format("{} background rows are read from {}", sizes.background, background.name));
     const fs::path prefix = background_prefix(options, pca_name(options.pca), sizes.background);
-    auto stored = find_knn_files(in.directory.root / prefix, options.k);
-    if (!stored) stored = find_knn_files(in.directory.work / prefix, options.k);
-    result.steps.push_back(stored
-                               ? fmt::format("their graph is read from {}", stored->ids.string())
-                               : fmt::format("their exact {}-nearest-neighbour graph is built", stored_k(options.k)));
+    auto stored = find_good_enough(in.directory.root / prefix, options.knn);
+    if (!stored) stored = find_good_enough(in.directory.work / prefix, options.knn);
+    result.steps.push_back(
+        stored ? fmt::format("their graph is read from {}", stored->ids.string())
+               : fmt::format("their {} is built", describe_build(sizes.background, stored_options(options.knn))));
   }
   result.steps.push_back(fmt::format(
       "{} base rows join them{}; {} test rows are searched", sizes.base,

@@ -45,10 +45,9 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
       novel_nodes.push_back(static_cast<std::uint32_t>(part.static_rows + i));
       nodes.labels.push_back(split.novel_labelled_classes[i]);
     }
-    const KnnOptions knn{.k = options.k};
     Phase phase(context, "novel rows");
-    KnnTable table = extend_knn(context, part.table, part.rows.view().rows(0, part.static_rows), novel, knn);
-    queries = extend_search_knn(context, part.test_table, part.test, novel, part.static_rows, knn);
+    KnnTable table = extend_knn(context, part.table, part.rows.view().rows(0, part.static_rows), novel, options.knn);
+    queries = extend_search_knn(context, part.test_table, part.test, novel, part.static_rows, options.knn);
     drop_negative(table);
     std::vector<NodeId> order = part.order;  // the few new rows come last
     if (!order.empty()) order.insert(order.end(), novel_nodes.begin(), novel_nodes.end());

@@ -79,7 +79,7 @@ void each_experiment(const UnitRun& unit, const std::vector<std::size_t>& number
 std::optional<StaticPart> prepare_once(const UnitRun& unit, const ExperimentOptions& options, std::uint32_t most) {
   const Settings& s = unit.experiment(unit.to_do.front()).settings;
   std::string shared = unit.work.string();
-  for (const char* name : {"data", "nbg", "background", "k", "pca"}) shared += "\n" + s.at(name);
+  for (const char* name : {"data", "nbg", "background", "k", "knn", "recall", "pca"}) shared += "\n" + s.at(name);
   const fs::path place = unit.sweep.folder / "locks" / ("background-" + hash_text(shared));
   const fs::path made = place / "made";
   if (fs::exists(made)) return prepare(unit.context, options, most);

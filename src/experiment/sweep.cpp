@@ -22,7 +22,8 @@ namespace {
 /// What experiments of a unit have in common. Those of logistic regression share the reading of the descriptors alone,
 /// which is short beside their training: a unit for each choice of hyper-parameters leaves something to do in parallel.
 std::vector<std::string> shared_settings(const std::string& method) {
-  if (method == "diffusion") return {"data", "label-idx", "mode", "nbg", "background", "in-domain", "k", "pca"};
+  if (method == "diffusion")
+    return {"data", "label-idx", "mode", "nbg", "background", "in-domain", "k", "knn", "recall", "pca"};
   if (method == "logreg") return {"data", "label-idx", "mode", "lr", "wd", "batchsize", "mom", "maxiter", "nlabeled"};
   return {};
 }

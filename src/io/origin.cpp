@@ -32,6 +32,15 @@ Json object(const std::vector<std::pair<std::string, std::string>>& entries) {
   return result;
 }
 
+bool entries(const Json& object, std::vector<std::pair<std::string, std::string>>& to) {
+  if (!object.is_object()) return false;
+  for (const auto& [key, value] : object.items()) {
+    if (!value.is_string()) return false;
+    to.emplace_back(key, value.get<std::string>());
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string hash_file(const fs::path& path) {
@@ -60,16 +69,26 @@ void write_origin(const fs::path& derived, const Origin& origin) {
   write_file(side_car(derived), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-OriginState check_origin(const fs::path& derived, const Origin& origin) {
+std::optional<Origin> read_origin(const fs::path& derived) {
   std::error_code ignored;
-  if (!fs::exists(side_car(derived), ignored)) return OriginState::absent;
+  if (!fs::exists(side_car(derived), ignored)) return {};
   const io::InputFile file(side_car(derived));
   std::string text(file.size(), '\0');
   file.read_at(0, text.data(), text.size());
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);  // damaged: like another origin
-  const bool equal = json.is_object() && json.value("format", Json()) == Json(origin_format) &&
-                     json.value("inputs", Json()) == object(origin.inputs) &&
-                     json.value("options", Json()) == object(origin.options);
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.value("format", Json()) != Json(origin_format)) return {};
+  Origin origin;
+  if (!entries(json.value("inputs", Json()), origin.inputs) || !entries(json.value("options", Json()), origin.options))
+    return {};
+  return origin;
+}
+
+OriginState check_origin(const fs::path& derived, const Origin& origin) {
+  std::error_code ignored;
+  if (!fs::exists(side_car(derived), ignored)) return OriginState::absent;
+  const std::optional<Origin> stored = read_origin(derived);
+  const bool equal =
+      stored && object(stored->inputs) == object(origin.inputs) && object(stored->options) == object(origin.options);
   return equal ? OriginState::equal : OriginState::different;
 }
 

@@ -119,6 +119,7 @@ void join_until(Context& context, const KnnOptions& options, const Effort& effor
   Phase phase(context, "k-NN: join");
   report.method = KnnMethod::join;
   report.lists = lists;
+  report.sampled = static_cast<std::uint32_t>(effort.sample.rows.size());
   std::uint32_t begin = 0;
   for (report.probes = effort.probes;;
        report.probes = std::min(lists, report.probes + std::max(1u, report.probes / 4))) {

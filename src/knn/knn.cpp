@@ -97,6 +97,10 @@ std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnO
   return Reservoirs::memory(rows, options.k) + std::max(codes, table);  // the codes are gone when the table comes
 }
 
+KnnMethod build_knn_method(std::uint64_t rows, const KnnOptions& options) {
+  return joins(options, pairs(rows, rows) / 2) ? KnnMethod::join : KnnMethod::exact;
+}
+
 KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options, KnnReport* report) {
   return extend_knn(context, make_table(0, options.k), {}, x, options, report);
 }

@@ -17,9 +17,9 @@ namespace {
 constexpr double sample_products = 5e11;
 constexpr std::uint64_t most_sample_rows = 131072;
 
-double timed_build(Context& context, MatrixView<const float> rows, std::uint32_t k) {
+double timed_build(Context& context, MatrixView<const float> rows, const KnnOptions& knn) {
   const auto start = std::chrono::steady_clock::now();
-  build_knn(context, rows, {.k = k});
+  build_knn(context, rows, knn);
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -37,10 +37,10 @@ double estimate_build_seconds(Context& context, const Collection& collection, co
   normalise_rows(rows);
   for (std::size_t e = 0; e < rows.size(); ++e)
     if (!(rows.data()[e] >= -1 && rows.data()[e] <= 1)) rows.data()[e] = 0;  // bad rows: only the time counts here
-  const std::uint32_t k = stored_k(options.k);
+  const KnnOptions knn = stored_options(options.knn);
   Context quiet = context;
   quiet.progress = {};
-  const double half = timed_build(quiet, rows.view().rows(0, sample / 2), k), whole = timed_build(quiet, rows, k);
+  const double half = timed_build(quiet, rows.view().rows(0, sample / 2), knn), whole = timed_build(quiet, rows, knn);
   // t(n) = a n^2 + b n through both; a is at least half of what the larger build took a pair.
   const double n = static_cast<double>(sample), all = static_cast<double>(collection.rows);
   const double a = std::max((whole - 2 * half) / (n * n / 2), whole / (n * n) / 2);

@@ -90,9 +90,9 @@ struct Place {
 Place place_of(const Collection& collection, const KeepOptions& options, const std::vector<std::string>& hashes,
                std::size_t shards) {
   Place place;
-  std::string text = fmt::format("cosine k={} dim={}", stored_k(options.k), collection.dim);
+  std::string text = fmt::format("cosine k={} dim={}", stored_k(options.knn.k), collection.dim);
   place.origin.options = {
-      {"k", std::to_string(stored_k(options.k))}, {"metric", "cosine"}, {"dim", std::to_string(collection.dim)}};
+      {"k", std::to_string(stored_k(options.knn.k))}, {"metric", "cosine"}, {"dim", std::to_string(collection.dim)}};
   for (std::size_t s = 0; s < shards; ++s) {
     text += " " + hashes[s];
     place.origin.inputs.emplace_back(fmt::format("{:05}", s), hashes[s]);
@@ -115,18 +115,21 @@ std::vector<std::uint32_t> read_row_numbers(const fs::path& path) {
 }
 
 std::optional<KeptGraph> read_kept(Context& context, const Place& place, const KeepOptions& options) {
-  const auto files = find_knn_files(place.prefix(), options.k);
+  const auto files = find_knn_files(place.prefix(), options.knn.k);
   // The side-car is written last: with it everything is there.
-  if (!files || check_origin(files->ids, place.origin) != OriginState::equal) return {};
+  if (!files) return {};
+  const auto search = search_of_table(files->ids, place.origin);
+  if (!search || !serves(*search, options.knn)) return {};
   KeptGraph kept;
+  kept.search = *search;
   kept.folder = place.folder;
   kept.bad_rows = read_row_numbers(place.bad_rows());
   if (fs::exists(place.order())) kept.order = read_row_numbers(place.order());  // earlier versions had none
-  kept.table = read_knn(*files, place.rows - kept.bad_rows.size(), stored_k(options.k), context.thread_count());
+  kept.table = read_knn(*files, place.rows - kept.bad_rows.size(), stored_k(options.knn.k), context.thread_count());
   return kept;
 }
 
-void write_kept(const Place& place, const KeptGraph& graph, std::uint32_t k) {
+void write_kept(const Place& place, const KeptGraph& graph) {
   std::error_code error;
   fs::create_directories(place.folder, error);
   if (error)
@@ -134,9 +137,11 @@ void write_kept(const Place& place, const KeptGraph& graph, std::uint32_t k) {
                 place.folder.string(), "name another with --work");
   write_row_numbers(place.bad_rows(), graph.bad_rows);
   write_row_numbers(place.order(), graph.order);
-  const KnnFiles files = knn_file_names(place.prefix(), k, TableFormat::raw);
+  const KnnFiles files = knn_file_names(place.prefix(), static_cast<std::uint32_t>(graph.table.k()), TableFormat::raw);
   write_knn(files, graph.table);
-  write_origin(files.ids, place.origin);
+  Origin origin = place.origin;
+  record_search(origin, graph.search);
+  write_origin(files.ids, origin);
 }
 
 }  // namespace
@@ -167,7 +172,7 @@ MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& op
   MemoryPlan plan;
   plan.add("descriptors", collection.rows * (collection.half ? std::uint64_t{2} * collection.dim + 4
                                                              : std::uint64_t{4} * collection.dim));
-  plan.add("k-NN search", build_knn_memory(collection.rows, collection.dim, {.k = stored_k(options.k)}));
+  plan.add("k-NN search", build_knn_memory(collection.rows, collection.dim, stored_options(options.knn)));
   return plan;
 }
 
@@ -200,17 +205,19 @@ KeptGraph keep_graph(Context& context, const Collection& collection, const KeepO
   std::optional<KeptGraph> beginning;
   for (std::size_t s = all; s-- > 1 && !beginning;)
     beginning = read_kept(context, place_of(collection, options, hashes, s), options);
-  const std::uint32_t k = stored_k(options.k);
   const std::uint64_t old_rows = beginning ? beginning->table.rows() : 0;
   KeptGraph graph;
   {
     Phase phase(context, "k-NN graph");
     const DescriptorView view = rows.view();
-    const KnnOptions knn{.k = k};
+    const KnnOptions knn = stored_options(options.knn);
     KnnReport report;
     graph.table = beginning ? extend_knn(context, beginning->table, view.rows(0, old_rows),
                                          view.rows(old_rows, rows.good), knn, &report)
                             : build_knn(context, view, knn, &report);
+    graph.search = search_of(knn, report);
+    if (beginning) graph.search = weaker(beginning->search, graph.search);
+    if (report.method == KnnMethod::join) context.info(fmt::format("graph: {}", describe(report)));
     const bool ordered = report.order.size() == rows.good && rows.good >= ordered_from_rows;
     graph.order = ordered ? std::move(report.order) : graph_order(context, view);
   }
@@ -218,7 +225,7 @@ KeptGraph keep_graph(Context& context, const Collection& collection, const KeepO
   graph.folder = place.folder;
   graph.origin = beginning ? "extended" : "built";
   Phase phase(context, "keeping the graph");
-  write_kept(place, graph, k);
+  write_kept(place, graph);
   return graph;
 }
 

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "knn/table_search.h"
 #include "lowshot/context.h"
+#include "lowshot/knn.h"
 #include "lowshot/knn_table.h"
 #include "lowshot/label.h"
 #include "lowshot/memory.h"
@@ -32,18 +34,19 @@ struct KeptGraph {
   std::vector<NodeId> order;            ///< in which their graph is kept (graph_order); empty: as they are
   std::vector<std::uint32_t> bad_rows;  ///< rising; the other rows are the nodes, in order
   std::string origin;                   ///< "kept", "extended" or "built"
+  TableSearch search;                   ///< of the table
   std::filesystem::path folder;
 };
 
 struct KeepOptions {
-  std::uint32_t k = 30;
+  KnnOptions knn = {};  ///< rows are normalised, the metric stays the inner product
   std::optional<std::uint32_t> raw_dim = {};
   std::filesystem::path work;
 };
 
-/// The table of the collection's good rows by cosine: read from `work` if it is there, extended from the longest kept
-/// beginning of the shards, or built; then kept. Equal to a full build in every case.
-/// Throws Error (input) when fewer than two rows are good.
+/// The table of the collection's good rows by cosine: read from `work` if it is there and its search serves
+/// options.knn, extended from the longest kept beginning of the shards whose table serves, or built; then kept. Equal
+/// to a full build in every case where the searches are exact. Throws Error (input) when fewer than two rows are good.
 KeptGraph keep_graph(Context& context, const Collection& collection, const KeepOptions& options);
 
 /// The most that keep_graph (when it has to build) allocates.

@@ -80,7 +80,7 @@ def test_large_backgrounds(lowshot, small_data, tmp_path):
     with open(raw, "wb") as file:
         file.truncate(10_000_000 * 4 * 4)
     columns, _, _ = columns_of(lowshot, data, tmp_path)
-    assert columns["1M"] == (True, "the graph of 1M rows is built, about 58 s on 16 cores")  # 1e12 * 128 / 2.2e12
+    assert columns["1M"] == (True, "the graph of 1M rows is built, about 58 s on 16 cores by exact search, less by a join")  # 1e12 * 128 / 2.2e12
     assert columns["10M"][0] and "use a published one" in columns["10M"][1]
     assert not columns["100M"][0]
 
@@ -90,7 +90,8 @@ def test_missing_directory(refused, tmp_path):
 
 
 @pytest.mark.parametrize("command", [[], ["pca"], ["pca", "train"], ["pca", "apply"], ["knn"], ["knn", "build"],
-                                     ["knn", "check"], ["knn", "info"], ["diffusion"], ["select"], ["report"], ["info"]], ids=" ".join)
+                                     ["knn", "extend"],
+                                     ["knn", "search"], ["knn", "check"], ["knn", "info"], ["diffusion"], ["select"], ["report"], ["info"]], ids=" ".join)
 def test_help(lowshot, command):
     out = lowshot(*command, "--help").stdout
     assert "--help" in out

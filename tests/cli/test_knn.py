@@ -214,8 +214,8 @@ def test_background_graph(lowshot, small_data, tmp_path):
     # diffusion takes it as it is, and would make the same.
     arguments = ["diffusion", "--data", data.root, "--nbg", 150, "--k", 5, "--niter", 2]
     log = lowshot(*arguments, "--work", work, "--storeL", tmp_path / "kept.npy").stderr
-    assert "ndis150_k8_I_11.int8" in log and "exact neighbours" not in log
-    assert "exact neighbours" in lowshot(*arguments, "--work", tmp_path / "other", "--storeL", tmp_path / "made.npy").stderr
+    assert "ndis150_k8_I_11.int8" in log and "neighbour graph of" not in log
+    assert "exact 8-nearest-neighbour graph of" in lowshot(*arguments, "--work", tmp_path / "other", "--storeL", tmp_path / "made.npy").stderr
     assert (tmp_path / "kept.npy").read_bytes() == (tmp_path / "made.npy").read_bytes()
     for pca in ("none", "4"):
         lowshot("knn", "build", "--data", data.root, "--work", work, "--nbg", 100, "-k", 5, "--pca", pca)
@@ -290,7 +290,7 @@ def test_published_table_of_another_pca_is_not_used(lowshot, small_data, tmp_pat
     write_table(data.graph(200, 8), *published(200, 8)[0])
     log = lowshot("diffusion", "--data", data.root, "--work", tmp_path / "work", "--pca", "none", "--nbg", 200, "--k", 8,
                   "--niter", 0).stderr
-    assert "exact neighbours" in log
+    assert "exact 8-nearest-neighbour graph of" in log
     assert (tmp_path / "work/knngraph/ndis200_none_k8_I_11.int8").exists()
 
 

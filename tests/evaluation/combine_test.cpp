@@ -79,10 +79,10 @@ TEST(Combine, ARowOfZerosIsWrongInTheDiffusionByItself) {
   EXPECT_EQ(score_accuracy(ScoreKind::diffusion, zeros, labels, novel).top1_all, 0);
   EXPECT_EQ(score_accuracy(ScoreKind::log_softmax, zeros, labels, novel).top1_all, 0.5);
   const Accuracy some{0.1, 0.2, 0.3, 0.4};
-  EXPECT_EQ(value(some, Metric::top5_all), 0.1);
-  EXPECT_EQ(value(some, Metric::top5_novel), 0.2);
-  EXPECT_EQ(value(some, Metric::top1_all), 0.3);
-  EXPECT_EQ(value(some, Metric::top1_novel), 0.4);
+  EXPECT_EQ(value(some, AccuracyMetric::top5_all), 0.1);
+  EXPECT_EQ(value(some, AccuracyMetric::top5_novel), 0.2);
+  EXPECT_EQ(value(some, AccuracyMetric::top1_all), 0.3);
+  EXPECT_EQ(value(some, AccuracyMetric::top1_novel), 0.4);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ TEST(Plan, DefaultsAreThoseOfTheCommands) {
   const Settings diffusion = {
       {"background", "default"}, {"data", "d"},     {"in-domain", "false"}, {"k", "30"},     {"label-idx", "default"},
       {"lslice", "0"},           {"mode", "val"},   {"nbg", "0"},           {"niter", "10"}, {"nlabeled", "1"},
-      {"pca", "default"},        {"prune", "auto"}, {"seed", "1"}};
+      {"pca", "default"},        {"prune", "auto"}, {"seed", "1"},          {"knn", "auto"}, {"recall", "0.95"}};
   EXPECT_EQ(all[0].settings, diffusion);
   const Settings logreg = {
       {"batchsize", "128"}, {"data", "d"}, {"label-idx", "default"}, {"lr", "0.01"}, {"maxiter", "20000"},
@@ -119,6 +119,10 @@ TEST(Plan, WhatCannotBe) {
   EXPECT_THAT(in_group("seed: 4294967296"), HasSubstr("is not a list of numbers"));
   EXPECT_THAT(in_group("niter: 65001"), HasSubstr("niter must be from 0 to 65000"));
   EXPECT_THAT(in_group("prune: yes"), HasSubstr("prune must be auto, on, off and is 'yes'"));
+  EXPECT_THAT(in_group("knn: best"), HasSubstr("knn must be auto, exact, join and is 'best'"));
+  for (const char* recall : {"0", "1", "-0.5", ".nan", "much"})
+    EXPECT_THAT(in_group(std::string("recall: ") + recall), HasSubstr("recall must be a number between 0 and 1"));
+  EXPECT_THAT(in_group("recall: [0.9, 0.90]"), HasSubstr("recall holds 0.9 twice"));
   EXPECT_THAT(in_group("in-domain: 1"), HasSubstr("in-domain must be true or false"));
   EXPECT_THAT(in_group("background: 'a,,b'"), HasSubstr("background must be files with commas between them"));
   EXPECT_THAT(in_group("cases: []"), HasSubstr("cases of a must be a list"));

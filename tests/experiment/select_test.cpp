@@ -226,4 +226,14 @@ TEST(Columns, NamesAndOrder) {
   EXPECT_EQ(lowshot::list_text({1, 2, 3, 5, 7, 8}), "1-3,5,7,8");
 }
 
+TEST(Columns, TheSearchTellsRunsApart) {
+  const auto telling = [](const std::string& knn, const std::string& recall) {
+    const auto run = run_of("diffusion", "test", 1, 1, {{"nbg", "5"}, {"knn", knn}, {"recall", recall}}, {{0, 0}});
+    return lowshot::telling_settings(run, false);
+  };
+  EXPECT_NE(telling("join", "0.95"), telling("join", "0.9"));
+  EXPECT_NE(telling("exact", "0.95"), telling("join", "0.95"));
+  EXPECT_EQ(telling("exact", "0.95"), telling("exact", "0.9")) << "an exact search has no recall to reach";
+}
+
 }  // namespace

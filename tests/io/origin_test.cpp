@@ -53,11 +53,22 @@ TEST(Origin, HoldsTheFormatAndTheProgramsVersion) {
   EXPECT_EQ(check_origin(directory / "a", origin), OriginState::different);
 }
 
+TEST(Origin, IsReadAsItWasWritten) {
+  const TemporaryDirectory directory;
+  EXPECT_FALSE(read_origin(directory / "a"));
+  write_origin(directory / "a", origin);
+  const auto read = read_origin(directory / "a");
+  ASSERT_TRUE(read);
+  EXPECT_THAT(read->inputs, testing::UnorderedElementsAreArray(origin.inputs));
+  EXPECT_THAT(read->options, testing::UnorderedElementsAreArray(origin.options));
+}
+
 TEST(Origin, ADamagedSideCarIsAnotherOrigin) {
   const TemporaryDirectory directory;
   for (const char* text : {"", "{", "[]", "null", "{}", "{\"format\": []}", "{\"format\": 1, \"inputs\": 3}"}) {
     put(directory / "a.meta.json", text);
     EXPECT_EQ(check_origin(directory / "a", origin), OriginState::different) << text;
+    EXPECT_FALSE(read_origin(directory / "a")) << text;
   }
 }
 
