@@ -67,11 +67,12 @@ struct Effort {
 };
 
 // The fewest lists with which the wanted share of the sample's rows and their true neighbours meets.
-Effort choose_effort(Context& context, RecallSample&& sample, const Listing& listing, const KnnOptions& options) {
+Effort choose_effort(Context& context, RecallSample&& sample, const Listing& listing, NodeId first_new,
+                     const KnnOptions& options) {
   const std::uint32_t lists = listing.centroids.lists;
   Effort out{std::move(sample), {}, options.effort.probes};
   for (std::uint32_t most = std::min(lists, first_probes); out.probes == 0; most = std::min(lists, 4 * most)) {
-    out.ranks = meeting_ranks(context, out.sample, listing.codes, options.metric, listing.centroids, most);
+    out.ranks = meeting_ranks(context, out.sample, listing.codes, options.metric, listing.centroids, most, first_new);
     const std::uint32_t enough = probes_for(std::min(1.0, options.recall + filter_loss), out.ranks);
     if (enough <= most || most == lists) out.probes = enough;
   }
@@ -126,11 +127,11 @@ void join_until(Context& context, const KnnOptions& options, const Effort& effor
     join(begin, report.probes);
     report.recall = measure_now();
     if (options.effort.probes != 0 || report.recall >= options.recall || report.probes == lists) return;
-    // Even if all pairs that have not met yet were found, it would not be enough: 8-bit scores lose too many.
+    // Even if all pairs that have not met yet were found, it would not be enough.
     if (report.recall + 1 - share_within(report.probes, effort.ranks) < options.recall) {
       context.info(
-          fmt::format("k-NN recall stays at {:.3f}: the rows have neighbours nearer to each other than 8 bits "
-                      "can tell; the exact method can",
+          fmt::format("k-NN recall stays at {:.3f}: neighbours are nearer to each other than 8 bits can tell, or are "
+                      "missing in the table that is extended; the exact method finds them",
                       report.recall));
       return;
     }
@@ -181,6 +182,7 @@ KnnTable extend_by_join(Context& context, const KnnTable& table, const Descripto
                         const DescriptorView& x_new, const KnnOptions& options, KnnReport& report) {
   const int threads = context.thread_count();
   const StackedRows x{x_old, x_new};
+  const auto first_new = static_cast<NodeId>(x_old.rows());
   Listing listing = make_listing(context, x, options);
   const Effort effort = [&] {
     Phase phase(context, "k-NN: sample");
@@ -215,7 +217,6 @@ KnnTable extend_by_join(Context& context, const KnnTable& table, const Descripto
       lists.offer(place, table.similarities(row, j), table.ids(row, j));
   }
 
-  const auto first_new = static_cast<NodeId>(x_old.rows());
   join_until(
       context, options, effort, rows.lists(), report,
       [&](std::uint32_t begin, std::uint32_t end) {

@@ -73,7 +73,8 @@ double recall_of(const RecallSample& sample, const KnnTable& found) {
 }
 
 std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& sample, const FilterRows& codes,
-                                         Metric metric, const ListCentroids& centroids, std::uint32_t most) {
+                                         Metric metric, const ListCentroids& centroids, std::uint32_t most,
+                                         NodeId first_new) {
   // Lists of the sample's rows, and of their neighbours: each neighbour once.
   std::vector<std::uint32_t> every(sample.rows.size()), neighbours;
   std::iota(every.begin(), every.end(), 0u);
@@ -96,12 +97,14 @@ std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& s
       const auto lists = theirs.view().row_span(static_cast<std::size_t>(at));
       std::uint32_t rank = rank_of(own.view().row_span(s), lists[0]);
       if (sample.among_members) rank = std::min(rank, rank_of(lists, own(s, 0)));
+      if (sample.among_members && id < first_new && sample.rows[s] < first_new) rank = 0;
       ranks.push_back(rank);
     }
   return ranks;
 }
 
 std::uint32_t probes_for(double recall, std::vector<std::uint32_t> ranks) {
+  ranks.erase(std::remove(ranks.begin(), ranks.end(), 0u), ranks.end());
   if (ranks.empty()) return 1;
   const auto place =
       std::min(ranks.size() - 1, static_cast<std::size_t>(std::ceil(recall * static_cast<double>(ranks.size()))));

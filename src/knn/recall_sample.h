@@ -34,7 +34,8 @@ double recall_of(const RecallSample& sample, const KnnTable& found);
 std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& sample, const FilterRows& codes,
                                          Metric metric, const ListCentroids& centroids, std::uint32_t most);
 
-/// The fewest visits with which a share of `recall` of the pairs meets, and the share that meets with `probes` visits.
+/// The fewest visits with which a share of `recall` of the pairs that have not met before meets, and the share that
+/// meets with `probes` visits.
 std::uint32_t probes_for(double recall, std::vector<std::uint32_t> ranks);
 double share_within(std::uint32_t probes, const std::vector<std::uint32_t>& ranks);
 
