@@ -76,6 +76,7 @@ void execute(const Options& o) {
     const ExperimentPlan p = plan(e, most_labelled);
     PlanText text{p.steps, {}};
     text.memory = p.memory.items;
+    text.time = experiment_seconds(context, e, nlabeled, seeds.size()).items;
     return print_plan(text, o.common);
   }
 

@@ -10,6 +10,7 @@
 #include "lowshot/error.h"
 #include "lowshot/knn.h"
 #include "lowshot/knn_check.h"
+#include "lowshot/knn_time.h"
 #include "lowshot/memory.h"
 
 namespace lowshot::cli {
@@ -94,6 +95,21 @@ KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::
   return taken.size() == source.rows() ? std::move(table) : spread(table, taken, source.rows());
 }
 
+// From a sample of the rows: how long reading takes, and the search.
+TimePlan build_seconds(Context& context, RowSource& source, const BuildOptions& o, std::uint32_t k) {
+  TimePlan plan;
+  Matrix<float> rows;
+  const double reading = seconds_of([&] {
+    rows = read_sample(source, knn_sample_rows(context, source.rows(), source.dim()));
+    if (o.metric.normalise()) normalise_rows(rows);
+  });
+  if (rows.rows() == 0) return plan;
+  plan.add("reading", reading / static_cast<double>(rows.rows()) * static_cast<double>(source.rows()));
+  const KnnRates rates = measure_knn(context, rows, {.k = k, .metric = o.metric.metric()});
+  plan.add("graph", build_knn_seconds(rates, source.rows()));
+  return plan;
+}
+
 void finish_build(const BuildOptions& o, const Context& context, const std::string& ids, std::uint64_t rows,
                   std::uint32_t k, bool made) {
   Json result = {{"ids", ids}, {"rows", rows}, {"k", k}, {"made", made}};
@@ -120,6 +136,8 @@ void build_of_files(const BuildOptions& o) {
                    fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8))},
                   {}};
     text.memory = memory.items;
+    Context context = make_context(o.common);
+    text.time = build_seconds(context, *source, o, k).items;
     return print_plan(text, o.common);
   }
   require_writable(files.ids);
@@ -156,6 +174,8 @@ void build_of_directory(const BuildOptions& o) {
     const ExperimentPlan plan = plan_background_graph(options);
     PlanText text{plan.steps, {}};
     text.memory = plan.memory.items;
+    Context context = make_context(o.common);
+    text.time = background_graph_seconds(context, options).items;
     return print_plan(text, o.common);
   }
   Context context = make_context(o.common);

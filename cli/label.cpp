@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "common.h"
-#include "label/build_time.h"
 #include "label/kept_graph.h"
+#include "label/label_time.h"
 #include "label/output.h"
 #include "lowshot/error.h"
 #include "lowshot/io.h"
@@ -191,10 +191,13 @@ void execute(const Options& given) {
                               keep_options(o).work.string()),
                   fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
     text.memory = memory.items;
-    const double seconds = estimate_build_seconds(context, job.collection, keep_options(o));
-    text.steps.push_back(fmt::format(
-        "building the graph takes about {} on this machine (if none is kept){}", format_duration(seconds),
-        seconds > 600 ? "; fewer dimensions shorten it in proportion: lowshot pca train --dim 128, pca apply" : ""));
+    text.time = label_seconds(context, job.collection, keep_options(o), labels,
+                              static_cast<std::uint32_t>(job.labels.classes.size()), o.label)
+                    .items;
+    for (const auto& [name, seconds] : text.time)
+      if (name == "graph" && seconds > 600)
+        text.steps.push_back(
+            "fewer dimensions shorten the graph in proportion: lowshot pca train --dim 128, then lowshot pca apply");
     return print_plan(text, o.common);
   }
   memory.require(context.memory_limit, "raise --memory, or reduce the descriptors with `lowshot pca apply`");

@@ -18,6 +18,7 @@
 #include "lowshot/knn_table.h"
 #include "lowshot/memory.h"
 #include "lowshot/split.h"
+#include "lowshot/time_plan.h"
 
 namespace lowshot {
 
@@ -72,10 +73,17 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
 struct ExperimentPlan {
   MemoryPlan memory;
   std::uint64_t nodes = 0, test_rows = 0;
+  std::uint64_t background = 0, labelled_novel = 0;  ///< of the nodes
+  bool background_graph_stored = false;
   std::uint32_t dim = 0, classes = 0;
   std::vector<std::string> steps;
 };
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled);
+
+/// How long `prepare` and the runs of all `nlabeled` with `seeds` seeds each will take on this machine. Takes a few
+/// seconds: it reads samples of the descriptors and does the same work on them.
+TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
+                            const std::vector<std::uint32_t>& nlabeled, std::size_t seeds);
 
 struct IterationResult {
   std::uint32_t iteration = 0;

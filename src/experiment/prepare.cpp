@@ -145,6 +145,8 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.test_rows = sizes.classes.test_rows.size();
   result.dim = pca_dim;
   result.classes = static_cast<std::uint32_t>(sizes.classes.classes());
+  result.background = sizes.background;
+  result.labelled_novel = labelled;
 
   const std::uint64_t place = sizeof(NodeId) + sizeof(float);
   const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, {.k = std::max(options.k, stored_k(options.k))});
@@ -167,6 +169,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
     const fs::path prefix = background_prefix(options, pca_name(options.pca), sizes.background);
     auto stored = find_knn_files(in.directory.root / prefix, options.k);
     if (!stored) stored = find_knn_files(in.directory.work / prefix, options.k);
+    result.background_graph_stored = stored.has_value();
     result.steps.push_back(stored
                                ? fmt::format("their graph is read from {}", stored->ids.string())
                                : fmt::format("their exact {}-nearest-neighbour graph is built", stored_k(options.k)));
