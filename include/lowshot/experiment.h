@@ -63,6 +63,9 @@ struct StaticPart {
   std::optional<Graph> graph;               ///< in-domain: the graph of every experiment
 };
 
+/// `options` with as many classes a slice of the diffusion as fit `limit` bytes, if they leave it open: 64 down to 16.
+ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint32_t most_labelled, std::uint64_t limit);
+
 /// Reads, maps and joins everything static; makes and keeps PCA and background graph where they are absent.
 /// `most_labelled`: the largest nlabeled that will be run. Throws Error for bad input (too few images for it among
 /// them), and before any heavy work when the plan exceeds context.memory_limit.

@@ -83,10 +83,10 @@ Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t en
   return rows;
 }
 
-Matrix<float> read_sample(RowSource& source, std::uint64_t count, std::vector<std::uint64_t>* row_of) {
-  constexpr std::uint64_t most_blocks = 16;  // a block of a compressed file costs a whole chunk at either end
+Matrix<float> read_sample(RowSource& source, std::uint64_t count, std::uint32_t most_blocks,
+                          std::vector<std::uint64_t>* row_of) {
   const std::uint64_t rows = source.rows(), size = std::min(count, rows);
-  const std::uint64_t blocks = std::min(most_blocks, std::max<std::uint64_t>(size, 1));
+  const std::uint64_t blocks = std::clamp<std::uint64_t>(size, 1, std::max(most_blocks, 1u));
   Matrix<float> sample(size, source.dim());
   for (std::uint64_t b = 0; b < blocks; ++b) {
     const std::uint64_t begin = size * b / blocks, end = size * (b + 1) / blocks;

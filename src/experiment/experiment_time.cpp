@@ -29,7 +29,7 @@ struct Sample {
 Sample take_sample(Context& context, RowSource& source, const LinearMap* map, std::uint64_t count) {
   Sample sample;
   const double seconds = seconds_of([&] {
-    sample.rows = read_sample(source, count, &sample.row_of);
+    sample.rows = read_sample(source, count, 16, &sample.row_of);
     if (map != nullptr) {
       Matrix<float> mapped(sample.rows.rows(), map->out());
       apply_map(context, *map, sample.rows, mapped);
@@ -94,7 +94,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
   plan.add("reading", unlabelled.seconds_a_row * static_cast<double>(sizes.background) +
                           labelled.seconds_a_row * static_cast<double>(train->rows() + test_rows));
 
-  const KnnRates rates = measure_knn(quiet, rows, {.k = stored_k(options.k)});
+  const KnnRates rates = measure_knn(quiet, rows, {.k = stored_k(options.k)}, sizes.nodes);
   const double graph = sizes.background_graph_stored ? 0 : build_knn_seconds(rates, sizes.background);
   const std::uint64_t most_novel = options.in_domain ? 0 : sizes.labelled_novel;
   const std::uint64_t static_rows = sizes.nodes - most_novel;
@@ -122,7 +122,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
     diffuse(quiet, network.view(), labels, sizes.classes, table.ids.view().rows(0, queries), options.diffusion,
             [](std::uint32_t, std::uint32_t, MatrixView<const float>) {});
   });
-  const double novel = extend_knn_seconds({rates.pair, 0}, static_rows + test_rows, most_novel);
+  const double novel = extend_knn_seconds(rates, static_rows + test_rows, most_novel);
   const double a_run = novel + n / m * ((options.in_domain ? 0 : symmetrised) +
                                         diffused * gather_slowdown(quiet, network.view(), sizes.nodes));
   plan.add("diffusion", a_run * static_cast<double>(nlabeled.size() * seeds));
@@ -142,7 +142,7 @@ TimePlan background_graph_seconds(Context& context, const ExperimentOptions& opt
   const Sample sample = take_sample(quiet, *background.source, map && !background.mapped ? &*map : nullptr,
                                     knn_sample_rows(context, sizes.nodes, sizes.dim));
   plan.add("reading", sample.seconds_a_row * static_cast<double>(sizes.nodes));
-  plan.add("graph", build_knn_seconds(measure_knn(quiet, sample.rows, {.k = stored_k(options.k)}), sizes.nodes));
+  plan.add("graph", build_knn_seconds(measure_knn(quiet, sample.rows, {.k = stored_k(options.k)}, sizes.nodes), sizes.nodes));
   return plan;
 }
 

@@ -118,6 +118,15 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
   return part;
 }
 
+ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint32_t most_labelled,
+                                     std::uint64_t limit) {
+  ExperimentOptions fitting = options;
+  if (options.diffusion.slice != 0) return fitting;
+  for (fitting.diffusion.slice = 64; fitting.diffusion.slice > 16; fitting.diffusion.slice -= 16)
+    if (plan(fitting, most_labelled).memory.total() <= limit) break;
+  return fitting;
+}
+
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled) {
   Inputs in = open_inputs(options);
   const std::uint32_t dim = in.train->dim();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "knn/approximate.h"
 #include "lowshot/time_plan.h"
 
 namespace lowshot {
@@ -13,6 +14,8 @@ namespace {
 // too long.
 constexpr double sample_products = 5e11;
 constexpr std::uint64_t most_sample_rows = 131072;
+// The time of the join grows as the rows to this power: lists are of one size, what a row visits grows slowly.
+constexpr double join_growth = 1.1;
 
 // A build of a few hundred rows is over before its time says anything: it is repeated, and the least counts.
 constexpr double long_enough = 0.1;
@@ -27,26 +30,45 @@ double timed_build(Context& context, const DescriptorView& rows, const KnnOption
   return least;
 }
 
+// Of the join's time for n rows over that for the sample.
+double growth(const KnnRates& rates, double n) {
+  return std::pow(n / static_cast<double>(rates.join_rows), join_growth);
+}
+
 }  // namespace
 
 std::uint64_t knn_sample_rows(const Context& context, std::uint64_t rows, std::uint32_t dim) {
   const double products = sample_products * context.thread_count() / std::max(dim, 1u);
-  return std::min({most_sample_rows, rows, static_cast<std::uint64_t>(std::sqrt(2 * products))});
+  const std::uint64_t fitting = context.memory_limit == 0 ? rows : context.memory_limit / 2 / (6 * dim + 1024);
+  return std::min({most_sample_rows, rows, std::max<std::uint64_t>(fitting, 1024),
+                   static_cast<std::uint64_t>(std::sqrt(2 * products))});
 }
 
-KnnRates measure_knn(Context& context, const DescriptorView& sample, const KnnOptions& options) {
+KnnRates measure_knn(Context& context, const DescriptorView& sample, const KnnOptions& options,
+                     std::uint64_t all_rows) {
   Context quiet = context;
   quiet.log = {};
   quiet.progress = {};
-  KnnOptions exact = options;
-  exact.method = KnnMethod::exact;
+  KnnRates rates{.options = options};
   const std::size_t size = sample.rows();
-  if (size < 2) return {};
-  const double half = timed_build(quiet, sample.rows(0, size / 2), exact), whole = timed_build(quiet, sample, exact);
+  if (size < 2) return rates;
+  KnnOptions forced = options;
+  forced.method = KnnMethod::exact;
+  const double half = timed_build(quiet, sample.rows(0, size / 2), forced), whole = timed_build(quiet, sample, forced);
   // t(n) = a n^2 + b n through both; a is at least half of what the larger build took a pair.
   const double n = static_cast<double>(size);
   const double a = std::max((whole - 2 * half) / (n * n / 2), whole / (n * n) / 2);
-  return {2 * a, std::max(0.0, (whole - a * n * n) / n)};
+  rates.pair = 2 * a;
+  rates.row = std::max(0.0, (whole - a * n * n) / n);
+  if (!knn::goes_by_lists(options, static_cast<double>(all_rows) * static_cast<double>(all_rows) / 2)) return rates;
+
+  forced.method = KnnMethod::join;
+  rates.join_rows = size;
+  quiet.seconds = {};
+  const double all = seconds_of([&] { build_knn(quiet, sample, forced); });
+  rates.joining = quiet.seconds["k-NN: join"] + quiet.seconds["k-NN: float32 scores"];
+  rates.listing = all - rates.joining;
+  return rates;
 }
 
 double build_knn_seconds(const KnnRates& rates, std::uint64_t rows) {
@@ -54,12 +76,18 @@ double build_knn_seconds(const KnnRates& rates, std::uint64_t rows) {
 }
 
 double extend_knn_seconds(const KnnRates& rates, std::uint64_t old_rows, std::uint64_t new_rows) {
-  const double n = static_cast<double>(old_rows), m = static_cast<double>(new_rows);
-  return rates.pair * (m * n + m * m / 2) + rates.row * (n + m);
+  const double n = static_cast<double>(old_rows), m = static_cast<double>(new_rows), pairs = m * n + m * m / 2;
+  if (knn::goes_by_lists(rates.options, pairs) && rates.join_rows != 0) {
+    const double of_pairs = pairs / ((n + m) * (n + m) / 2);
+    return growth(rates, n + m) * (rates.listing + rates.joining * of_pairs);
+  }
+  return rates.pair * pairs + rates.row * (n + m);
 }
 
 double search_knn_seconds(const KnnRates& rates, std::uint64_t queries, std::uint64_t rows) {
   const double m = static_cast<double>(queries), n = static_cast<double>(rows);
+  if (knn::goes_by_lists(rates.options, m * n) && rates.join_rows != 0)
+    return growth(rates, n) * (rates.listing + rates.joining * m / n);
   return rates.pair * m * n + rates.row * m;
 }
 

@@ -80,8 +80,14 @@ TimePlan label_seconds(Context& context, const Collection& collection, const Kee
   });
   const double n = static_cast<double>(collection.rows);
   TimePlan plan;
-  plan.add("reading", reading * n / static_cast<double>(std::max<std::uint64_t>(size, 1)));
-  plan.add("graph", build_knn_seconds(measure_knn(quiet, rows, {.k = stored_k(keep.k)}), collection.rows));
+  const std::uint64_t memory = context.memory_limit != 0 ? context.memory_limit : available_bytes();
+  const auto streamed = plan_streamed_graph(collection, keep, memory);
+  const double passes = streamed ? streamed->passes + 1 : 1;
+  plan.add("reading", passes * reading * n / static_cast<double>(std::max<std::uint64_t>(size, 1)));
+  const KnnRates rates = measure_knn(quiet, rows, {.k = stored_k(keep.k)}, collection.rows);
+  plan.add("graph", streamed ? search_streamed_seconds(rates, *streamed, collection.rows)
+                             : build_knn_seconds(rates, collection.rows));
+  if (streamed) plan.add("scratch files", scratch_seconds(*streamed, {.scratch = keep.work}));
   plan.add("diffusion", diffusion_seconds(quiet, rows, collection.rows, labelled, classes, options));
   return plan;
 }
