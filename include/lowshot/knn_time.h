@@ -16,6 +16,7 @@ struct KnnRates {
   // lists and most of the rescoring in the rows.
   double pair = 0;  ///< seconds a pair, whichever of its rows take it
   double row = 0;   ///< seconds a row
+  double kept = 0;  ///< seconds a row that a table is extended from, if it hardly changes
   // By join, of `join_rows` rows: what is done to all rows before they are joined, and joining them.
   std::uint64_t join_rows = 0;
   double listing = 0, joining = 0;
@@ -24,7 +25,7 @@ struct KnnRates {
 /// Rows of the sample that measure_knn wants: one to three seconds of work, at most `rows`.
 std::uint64_t knn_sample_rows(const Context& context, std::uint64_t rows, std::uint32_t dim);
 
-/// Two exact builds, of the sample and of half of it; where the method may be the join for `all_rows` rows, one by join,
+/// Two exact builds, of the sample and of half of it, and an extension; where the method may be the join for `all_rows` rows, one by join,
 /// too. `sample`: as build_knn takes it, evenly drawn.
 KnnRates measure_knn(Context& context, const DescriptorView& sample, const KnnOptions& options, std::uint64_t all_rows);
 

@@ -32,7 +32,7 @@ TimePlan logreg_seconds(Context& context, const LogregExperimentOptions& options
     labelled[i % sizes.classes].push_back(i % static_cast<std::uint32_t>(rows.rows()));
 
   LogregOptions logreg = options.logreg;
-  logreg.learning_rate = 0;  // only the time counts: nothing may diverge
+  logreg.learning_rate = 1e-20;  // only the time counts: nothing may diverge
   SoftmaxModel model = initial_model(sizes.classes, sizes.dim, 1);
   const auto train_for = [&](std::uint32_t iterations) {
     logreg.iterations = iterations;

@@ -20,10 +20,11 @@ constexpr double join_growth = 1.1;
 // A build of a few hundred rows is over before its time says anything: it is repeated, and the least counts.
 constexpr double long_enough = 0.1;
 
-double timed_build(Context& context, const DescriptorView& rows, const KnnOptions& options) {
+template <typename Work>
+double least_seconds(const Work& work) {
   double least = INFINITY, sum = 0;
   while (sum < long_enough) {
-    const double seconds = seconds_of([&] { build_knn(context, rows, options); });
+    const double seconds = seconds_of(work);
     least = std::min(least, seconds);
     sum += std::max(seconds, 1e-4);
   }
@@ -54,12 +55,20 @@ KnnRates measure_knn(Context& context, const DescriptorView& sample, const KnnOp
   if (size < 2) return rates;
   KnnOptions forced = options;
   forced.method = KnnMethod::exact;
-  const double half = timed_build(quiet, sample.rows(0, size / 2), forced), whole = timed_build(quiet, sample, forced);
+  KnnTable table;
+  const double half = least_seconds([&] { table = build_knn(quiet, sample.rows(0, size / 2), forced); });
+  const double whole = least_seconds([&] { build_knn(quiet, sample, forced); });
   // t(n) = a n^2 + b n through both; a is at least half of what the larger build took a pair.
   const double n = static_cast<double>(size);
   const double a = std::max((whole - 2 * half) / (n * n / 2), whole / (n * n) / 2);
   rates.pair = 2 * a;
   rates.row = std::max(0.0, (whole - a * n * n) / n);
+  const std::size_t old_rows = size / 2, new_rows = std::max<std::size_t>(1, size / 200);
+  const double extended = least_seconds([&] {
+    extend_knn(quiet, table, sample.rows(0, old_rows), sample.rows(old_rows, old_rows + new_rows), forced);
+  });
+  const double o = static_cast<double>(old_rows), e = static_cast<double>(new_rows);
+  rates.kept = std::max(0.0, (extended - rates.pair * (o * e + e * e / 2) - 2 * rates.row * e) / o);
   if (!knn::goes_by_lists(options, static_cast<double>(all_rows) * static_cast<double>(all_rows) / 2)) return rates;
 
   forced.method = KnnMethod::join;
@@ -81,7 +90,7 @@ double extend_knn_seconds(const KnnRates& rates, std::uint64_t old_rows, std::ui
     const double of_pairs = pairs / ((n + m) * (n + m) / 2);
     return growth(rates, n + m) * (rates.listing + rates.joining * of_pairs);
   }
-  return rates.pair * pairs + rates.row * (n + m);
+  return rates.pair * pairs + rates.row * (m + std::min(n, m)) + rates.kept * n;
 }
 
 double search_knn_seconds(const KnnRates& rates, std::uint64_t queries, std::uint64_t rows) {

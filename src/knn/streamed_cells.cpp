@@ -18,6 +18,7 @@ constexpr double most_mean_copies = 4;  // beyond, all pairs of blocks would cos
 constexpr double fullest = 0.93;        // of a cell's capacity that the sample may fill: what it says of a cell of 1,000
                                         // sample rows is right to 3 percent (one standard deviation)
 constexpr int rounds = 8;
+constexpr int balances = 3;  // prices depend on the margin and the margin on them
 
 std::uint64_t fewest_cells(std::uint64_t rows, std::uint64_t capacity) {
   return std::max<std::uint64_t>(2, (rows + capacity - 1) / capacity + 1);
@@ -66,32 +67,31 @@ Cells train(Context& context, MatrixView<const float> sample, std::uint32_t coun
   return cells;
 }
 
-// Evens out the cells: each asks a price, raised while it holds more than its share.
+// Evens out the cells: each asks a price, raised while it holds more than its share, copies counted.
 void set_prices(Cells& cells, MatrixView<const float> scores) {
   const std::size_t rows = scores.rows(), count = cells.count();
   double gap = 0;  // between the two best cells of a row: what prices are measured in
-  std::vector<float> price(count, 0), best_price(count, 0);
+  std::vector<float> price(count, 0), best_price(count, 0), priced(count);
   std::size_t best_largest = SIZE_MAX;
   for (int step = 0; step < price_steps; ++step) {
     std::vector<std::size_t> members(count, 0);
+    std::size_t all = 0;
     for (std::size_t i = 0; i < rows; ++i) {
       float first = -std::numeric_limits<float>::infinity(), second = first;
-      std::size_t at = 0;
       for (std::size_t c = 0; c < count; ++c) {
-        const float s = scores(i, c) - price[c];
-        if (s > first)
-          second = first, first = s, at = c;
-        else if (s > second)
-          second = s;
+        priced[c] = scores(i, c) - price[c];
+        second = std::max(second, std::min(first, priced[c]));
+        first = std::max(first, priced[c]);
       }
-      ++members[at];
+      for (std::size_t c = 0; c < count; ++c)
+        if (priced[c] >= first - cells.margin) ++members[c], ++all;
       if (step == 0) gap += (first - second) / static_cast<double>(rows);
     }
     const std::size_t largest = *std::max_element(members.begin(), members.end());
     if (largest < best_largest) best_largest = largest, best_price = price;
     const double pace = 0.6 * gap * (1 - 0.5 * step / price_steps);
     for (std::size_t c = 0; c < count; ++c) {
-      const double share = static_cast<double>(members[c]) * static_cast<double>(count) / static_cast<double>(rows);
+      const double share = static_cast<double>(members[c]) * static_cast<double>(count) / static_cast<double>(all);
       price[c] += static_cast<float>(pace * std::clamp(share - 1, -1.0, 1.0));
     }
   }
@@ -185,10 +185,14 @@ CellChoice choose_cells(Context& context, MatrixView<const float> sample, const 
   CellChoice choice;
   for (int round = 0; round < rounds; ++round) {
     Cells cells = train(context, sample, static_cast<std::uint32_t>(count));
-    set_prices(cells, score_all(context, sample, cells));
-    const Matrix<float> scores = score_all(context, sample, cells);
-    const std::vector<float> margins = meeting_margins(truth, score_all(context, truth.ends, cells));
-    set_margin(cells, margins, scores, wanted_coverage);
+    Matrix<float> scores = score_all(context, sample, cells);
+    std::vector<float> margins;
+    for (int balance = 0; balance < balances; ++balance) {
+      set_prices(cells, scores);
+      scores = score_all(context, sample, cells);
+      margins = meeting_margins(truth, score_all(context, truth.ends, cells));
+      set_margin(cells, margins, scores, wanted_coverage);
+    }
     const Load load = load_of(cells, scores);
     choice = {std::move(cells), load.copies, 0, load.largest};
     choice.coverage = share_within(margins, choice.cells.margin);
