@@ -17,7 +17,7 @@ struct KnnRates {
   double pair = 0;  ///< seconds a pair, whichever of its rows take it
   double row = 0;   ///< seconds a row
   double kept = 0;  ///< seconds a row that a table is extended from, if it hardly changes
-  // By join, of `join_rows` rows: what is done to all rows before they are joined, and joining them.
+  // By join, of `join_rows` rows: sorting them by list and scoring what is kept, and joining the lists.
   std::uint64_t join_rows = 0;
   double listing = 0, joining = 0;
 };
