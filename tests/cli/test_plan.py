@@ -43,18 +43,18 @@ def larger_rows(bundled_data, copies):
     return np.concatenate([rows + spread * random.standard_normal(rows.shape, np.float32) for _ in range(copies)])
 
 
-@pytest.mark.parametrize("copies", [3, 10])
+@pytest.mark.parametrize("copies", [1, 3])  # exact, by join
 def test_time_of_a_graph(lowshot, bundled_data, tmp_path, copies):
     np.save(tmp_path / "x.npy", larger_rows(bundled_data, copies))
     build = ["knn", "build", tmp_path / "x.npy", "-o", tmp_path / "g"]
     expected = estimate(lowshot, tmp_path, *build)
     assert not list(tmp_path.glob("g_*"))
-    taken = least_time(lowshot, 3 if copies == 3 else 1, *build)
+    taken = least_time(lowshot, 3 if copies == 1 else 2, *build)
     assert taken / NOISE < expected < taken * NOISE
 
 
 def test_time_of_experiments(lowshot, bundled_data, tmp_path):
-    table = ["diffusion", "--data", bundled_data, "--nbg", 60000, "--nlabeled", "1,5", "--seed", "1-4", "--niter", 5]
+    table = ["diffusion", "--data", bundled_data, "--nbg", 60000, "--seed", "1-4", "--niter", 5]
     expected = estimate(lowshot, tmp_path, *table, "--work", tmp_path / "work")
     assert not (tmp_path / "work").exists()
     taken = min(least_time(lowshot, 1, *table, "--work", tmp_path / str(i)) for i in range(2))
