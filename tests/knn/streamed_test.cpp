@@ -102,7 +102,9 @@ void expect_tidy(const KnnTable& table) {
       ASSERT_TRUE(seen.insert(table.ids(i, j)).second) << "row " << i << " holds an id twice";
       if (j == 0) continue;
       ASSERT_GE(table.similarities(i, j - 1), table.similarities(i, j)) << "row " << i;
-      if (table.similarities(i, j - 1) == table.similarities(i, j)) ASSERT_LT(table.ids(i, j - 1), table.ids(i, j));
+      if (table.similarities(i, j - 1) == table.similarities(i, j)) {
+        ASSERT_LT(table.ids(i, j - 1), table.ids(i, j));
+      }
     }
   }
 }
@@ -176,7 +178,9 @@ TEST(KnnStreamed, ShapesThatNoCellDividesFitAllTheSame) {
     const StreamedKnnReport report = streamed.build(source);
     expect_tidy(streamed.table(6000));
     EXPECT_LE(report.copies, 8) << oracle::name(shape);
-    if (shape == Shape::all_equal) EXPECT_EQ(report.recall, 1);
+    if (shape == Shape::all_equal) {
+      EXPECT_EQ(report.recall, 1);
+    }
   }
 }
 
