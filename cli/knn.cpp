@@ -156,9 +156,8 @@ void finish_build(const BuildOptions& o, const Context& context, const std::stri
   Json result = {{"ids", ids}, {"rows", rows}, {"k", k}, {"made", made}};
   if (streamed) {
     result["recall"] = streamed->recall;
-    result["streamed"] = {{"parts", streamed->parts},
-                          {"resumed_parts", streamed->resumed_parts},
-                          {"copies", streamed->copies}};
+    result["streamed"] = {
+        {"parts", streamed->parts}, {"resumed_parts", streamed->resumed_parts}, {"copies", streamed->copies}};
   }
   add_run_facts(result, context);
   write_json(o.common, result);
@@ -192,15 +191,15 @@ void build_of_files(const BuildOptions& o) {
       text.memory = plan->memory.items;
       text.memory.push_back({"program and buffers", program_bytes});
     }
-    text.steps.push_back(
-        fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8)));
+    text.steps.push_back(fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8)));
     text.time = build_seconds(context, *source, o, k, plan ? &*plan : nullptr, streamed).items;
     return print_plan(text, o.common);
   }
   require_writable(files.ids);
   require_writable(files.similarities);
   const std::vector<NodeId> taken = taken_rows(source->rows(), o);
-  if (streams) plan_streamed_knn(source->rows(), source->dim(), source->is_half(), streamed);  // refuses before the work
+  if (streams)
+    plan_streamed_knn(source->rows(), source->dim(), source->is_half(), streamed);  // refuses before the work
   if (!streams) write_knn(files, build(context, *source, o, k, taken));
   Origin origin = o.input.origin();
   origin.options.insert(origin.options.end(), {{"k", std::to_string(k)}, {"metric", o.metric.name}});

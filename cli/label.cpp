@@ -207,9 +207,10 @@ void execute(const Options& given) {
                               keep_options(o).work.string()),
                   fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
     if (streamed)
-      text.steps.push_back(fmt::format("the descriptors do not fit memory: they are read {} times and go to about {} "
-                                       "overlapping cells, searched one by one; scratch files take about {}",
-                                       streamed->passes + 1, streamed->parts, format_bytes(streamed->scratch_bytes)));
+      text.steps.push_back(
+          fmt::format("the descriptors do not fit memory: they are read {} times and go to about {} "
+                      "overlapping cells, searched one by one; scratch files take about {}",
+                      streamed->passes + 1, streamed->parts, format_bytes(streamed->scratch_bytes)));
     text.memory = memory.items;
     text.time = label_seconds(context, job.collection, keep_options(o), labels,
                               static_cast<std::uint32_t>(job.labels.classes.size()), o.label)

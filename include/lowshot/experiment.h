@@ -64,7 +64,8 @@ struct StaticPart {
 };
 
 /// `options` with as many classes a slice of the diffusion as fit `limit` bytes, if they leave it open: 64 down to 16.
-ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint32_t most_labelled, std::uint64_t limit);
+ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint32_t most_labelled,
+                                     std::uint64_t limit);
 
 /// Reads, maps and joins everything static; makes and keeps PCA and background graph where they are absent.
 /// `most_labelled`: the largest nlabeled that will be run. Throws Error for bad input (too few images for it among

@@ -3,8 +3,8 @@
 //
 // By cells (the approximate method): the space is divided into overlapping cells that fit memory; every row goes to its
 // cell, and to the neighbouring ones where it lies near a border, in scratch files; build_knn runs cell by cell; the
-// rows' lists are merged. A share of a sample's true neighbour pairs, chosen from the wanted recall, meets in some cell.
-// By blocks (the exact method): every block of rows against all rows, which are read once a block.
+// rows' lists are merged. A share of a sample's true neighbour pairs, chosen from the wanted recall, meets in some
+// cell. By blocks (the exact method): every block of rows against all rows, which are read once a block.
 
 #include <cstdint>
 #include <filesystem>
@@ -20,11 +20,11 @@
 namespace lowshot {
 
 struct StreamedKnnOptions {
-  KnnOptions knn = {};                ///< method exact: by blocks; else by cells
-  bool normalise = true;              ///< rows are normalised first: inner products are cosines
-  std::uint64_t memory = 0;           ///< bytes that the call may allocate
+  KnnOptions knn = {};                 ///< method exact: by blocks; else by cells
+  bool normalise = true;               ///< rows are normalised first: inner products are cosines
+  std::uint64_t memory = 0;            ///< bytes that the call may allocate
   std::filesystem::path scratch = {};  ///< folder for what is between; made, and removed once the table is written
-  Origin origin = {};                 ///< of rows and options: what is left of a killed call is used if it agrees
+  Origin origin = {};                  ///< of rows and options: what is left of a killed call is used if it agrees
   /// Where rows stand in the table, and how many it has; the other rows of it are empty. Nothing: row i is row i.
   std::span<const NodeId> places = {};
   std::uint64_t table_rows = 0;
@@ -55,8 +55,8 @@ struct StreamedKnnReport {
   double copies = 1;
 };
 
-/// Writes the table of all rows of `source` (k = options.knn.k columns of files.stored_k). By blocks it is build_knn's to
-/// the last bit; by cells each list is exact or as good as build_knn's within the cells of its row. The same bytes
+/// Writes the table of all rows of `source` (k = options.knn.k columns of files.stored_k). By blocks it is build_knn's
+/// to the last bit; by cells each list is exact or as good as build_knn's within the cells of its row. The same bytes
 /// whatever the number of threads; options.memory decides the cells and so the result by cells. A call that was killed
 /// after the cells were filled goes on with the next cell. Throws Error (resources) before the work when scratch files
 /// will not fit the disk, Error (input) naming the row for values that are not finite or rows that are zero.

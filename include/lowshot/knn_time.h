@@ -25,8 +25,8 @@ struct KnnRates {
 /// Rows of the sample that measure_knn wants: one to three seconds of work, at most `rows`.
 std::uint64_t knn_sample_rows(const Context& context, std::uint64_t rows, std::uint32_t dim);
 
-/// Two exact builds, of the sample and of half of it, and an extension; where the method may be the join for `all_rows` rows, one by join,
-/// too. `sample`: as build_knn takes it, evenly drawn.
+/// Two exact builds, of the sample and of half of it, and an extension; where the method may be the join for `all_rows`
+/// rows, one by join, too. `sample`: as build_knn takes it, evenly drawn.
 KnnRates measure_knn(Context& context, const DescriptorView& sample, const KnnOptions& options, std::uint64_t all_rows);
 
 /// Seconds of build_knn, extend_knn and search_knn with the method that they would choose.

@@ -9,10 +9,10 @@
 namespace lowshot {
 namespace {
 
-constexpr std::size_t width = 64;                      // the widest slice
+constexpr std::size_t width = 64;                            // the widest slice
 constexpr std::uint64_t most_rows = std::uint64_t{1} << 21;  // 512 MiB of scores
-constexpr std::uint64_t visited_rows = 20000;          // a million gathers
-constexpr std::uint64_t run = 256;                     // consecutive rows share neighbours: rows a thread takes
+constexpr std::uint64_t visited_rows = 20000;                // a million gathers
+constexpr std::uint64_t run = 256;                           // consecutive rows share neighbours: rows a thread takes
 
 // Any mixing will do: which node of its stretch an edge leads to.
 std::uint64_t mixed(std::uint64_t x) {

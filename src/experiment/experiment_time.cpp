@@ -68,8 +68,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
   Context quiet = context;
   quiet.log = {};
   quiet.progress = {};
-  const std::uint32_t most_labelled =
-      nlabeled.empty() ? 0 : *std::max_element(nlabeled.begin(), nlabeled.end());
+  const std::uint32_t most_labelled = nlabeled.empty() ? 0 : *std::max_element(nlabeled.begin(), nlabeled.end());
   const ExperimentPlan sizes = plan(options, most_labelled);
   const DataDirectory directory(options.data, options.work);
   TimePlan plan;
@@ -80,8 +79,8 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
 
   // A sample of the nodes: background and training rows in proportion.
   const std::uint64_t size = knn_sample_rows(context, sizes.nodes, sizes.dim);
-  const std::uint64_t from_background =
-      sizes.nodes == 0 ? 0 : size * sizes.background / sizes.nodes, from_train = size - from_background;
+  const std::uint64_t from_background = sizes.nodes == 0 ? 0 : size * sizes.background / sizes.nodes,
+                      from_train = size - from_background;
   const LinearMap* used = map ? &*map : nullptr;
   const Sample labelled = take_sample(quiet, *train, used, from_train);
   Sample unlabelled;
@@ -123,8 +122,9 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
             [](std::uint32_t, std::uint32_t, MatrixView<const float>) {});
   });
   const double novel = extend_knn_seconds(rates, static_rows + test_rows, most_novel);
-  const double a_run = novel + n / m * ((options.in_domain ? 0 : symmetrised) +
-                                        diffused * gather_slowdown(quiet, network.view(), sizes.nodes));
+  const double a_run =
+      novel +
+      n / m * ((options.in_domain ? 0 : symmetrised) + diffused * gather_slowdown(quiet, network.view(), sizes.nodes));
   plan.add("diffusion", a_run * static_cast<double>(nlabeled.size() * seeds));
   return plan;
 }
@@ -142,7 +142,8 @@ TimePlan background_graph_seconds(Context& context, const ExperimentOptions& opt
   const Sample sample = take_sample(quiet, *background.source, map && !background.mapped ? &*map : nullptr,
                                     knn_sample_rows(context, sizes.nodes, sizes.dim));
   plan.add("reading", sample.seconds_a_row * static_cast<double>(sizes.nodes));
-  plan.add("graph", build_knn_seconds(measure_knn(quiet, sample.rows, {.k = stored_k(options.k)}, sizes.nodes), sizes.nodes));
+  plan.add("graph",
+           build_knn_seconds(measure_knn(quiet, sample.rows, {.k = stored_k(options.k)}, sizes.nodes), sizes.nodes));
   return plan;
 }
 

@@ -43,9 +43,7 @@ TimePlan logreg_seconds(Context& context, const LogregExperimentOptions& options
   const double a_batch = std::max(many - few, many / 10) / (long_run - short_run);
   const std::size_t scored = std::min<std::size_t>(rows.rows(), sizes.test_rows);
   Matrix<float> scores(scored, sizes.classes);
-  const double scoring = seconds_of([&] {
-                           log_softmax(quiet, model, rows.view().rows(0, scored), scores);
-                         }) /
+  const double scoring = seconds_of([&] { log_softmax(quiet, model, rows.view().rows(0, scored), scores); }) /
                          static_cast<double>(scored) * static_cast<double>(sizes.test_rows);
   const std::uint32_t scorings =
       options.score_every == 0 ? 1 : std::max(1u, options.logreg.iterations / options.score_every);

@@ -121,7 +121,8 @@ KnnTable search_knn(Context& context, const DescriptorView& queries, const Descr
   KnnReport own;
   KnnReport& facts = report != nullptr ? *report : own;
   facts = {};
-  if (knn::goes_by_lists(options, pairs(queries.rows(), x.rows()))) return knn::search_by_join(context, queries, x, options, facts);
+  if (knn::goes_by_lists(options, pairs(queries.rows(), x.rows())))
+    return knn::search_by_join(context, queries, x, options, facts);
   return knn::search_exactly(context, nullptr, queries, x, 0, options);
 }
 

@@ -14,8 +14,8 @@ namespace {
 // too long.
 constexpr double sample_products = 2.5e11;
 constexpr std::uint64_t most_sample_rows = 131072;
-// Lists are of one size, but more of them are visited for the same recall: 14, 21 and 36 for .95 at 120,000, 250,000 and
-// 1,000,000 rows. The rest of the work grows with the rows.
+// Lists are of one size, but more of them are visited for the same recall: 14, 21 and 36 for .95 at 120,000, 250,000
+// and 1,000,000 rows. The rest of the work grows with the rows.
 constexpr double visits_growth = 0.45;
 
 // A build of a few hundred rows is over before its time says anything: it is repeated, and the least counts.
@@ -66,9 +66,8 @@ KnnRates measure_knn(Context& context, const DescriptorView& sample, const KnnOp
   rates.pair = 2 * a;
   rates.row = std::max(0.0, (whole - a * n * n) / n);
   const std::size_t old_rows = size / 2, new_rows = std::max<std::size_t>(1, size / 200);
-  const double extended = least_seconds([&] {
-    extend_knn(quiet, table, sample.rows(0, old_rows), sample.rows(old_rows, old_rows + new_rows), forced);
-  });
+  const double extended = least_seconds(
+      [&] { extend_knn(quiet, table, sample.rows(0, old_rows), sample.rows(old_rows, old_rows + new_rows), forced); });
   const double o = static_cast<double>(old_rows), e = static_cast<double>(new_rows);
   rates.kept = std::max(0.0, (extended - rates.pair * (o * e + e * e / 2) - 2 * rates.row * e) / o);
   if (!knn::goes_by_lists(options, static_cast<double>(all_rows) * static_cast<double>(all_rows) / 2)) return rates;
@@ -95,8 +94,7 @@ double extend_knn_seconds(const KnnRates& rates, std::uint64_t old_rows, std::ui
 
 double search_knn_seconds(const KnnRates& rates, std::uint64_t queries, std::uint64_t rows) {
   const double m = static_cast<double>(queries), n = static_cast<double>(rows);
-  if (knn::goes_by_lists(rates.options, m * n) && rates.join_rows != 0)
-    return join_seconds(rates, n, m / n);
+  if (knn::goes_by_lists(rates.options, m * n) && rates.join_rows != 0) return join_seconds(rates, n, m / n);
   return rates.pair * m * n + rates.row * m;
 }
 

@@ -72,8 +72,12 @@ class FillBlock {
       cells_.score(rows.row(i), scores_.row(i));
     }
   }
-  const char* record(std::uint64_t i) const { return records_.row(i); }
-  const float* scores(std::uint64_t i) const { return scores_.row(i); }
+  const char* record(std::uint64_t i) const {
+    return records_.row(i);
+  }
+  const float* scores(std::uint64_t i) const {
+    return scores_.row(i);
+  }
 
  private:
   const Cells& cells_;
@@ -311,9 +315,10 @@ FilledCells make_cells(Context& context, RowSource& source, const CellLayout& la
                                         (layout.record_bytes + layout.run_bytes)),
                            options.scratch.string()));
   if (choice.coverage < layout.coverage)
-    context.info(fmt::format("note: only {:.1f} % of a sample's neighbours meet in these cells, {:.1f} % are wanted; "
-                             "more memory makes larger cells",
-                             100 * choice.coverage, 100 * layout.coverage));
+    context.info(
+        fmt::format("note: only {:.1f} % of a sample's neighbours meet in these cells, {:.1f} % are wanted; "
+                    "more memory makes larger cells",
+                    100 * choice.coverage, 100 * layout.coverage));
   require_space(options.scratch, static_cast<std::uint64_t>(choice.copies * static_cast<double>(n)) *
                                          (layout.record_bytes + layout.run_bytes) +
                                      n * layout.run_bytes);

@@ -49,8 +49,9 @@ std::optional<FilledCells> CellFiles::filled() const {
 }
 
 void CellFiles::write_filled(const FilledCells& cells) const {
-  const Json json = {{"rows", cells.rows},         {"xxh3", cells.hashes},        {"copies", cells.copies},
-                     {"coverage", cells.coverage}, {"sample", cells.truth.rows}, {"thresholds", cells.truth.thresholds},
+  const Json json = {{"rows", cells.rows},          {"xxh3", cells.hashes},
+                     {"copies", cells.copies},      {"coverage", cells.coverage},
+                     {"sample", cells.truth.rows},  {"thresholds", cells.truth.thresholds},
                      {"others", cells.truth.others}};
   write_file(folder_ / "cells.json", json.dump() + "\n");
   write_origin(folder_ / "job", origin_);

@@ -1,6 +1,6 @@
 #pragma once
-// The scratch folder of the search by cells: rows of each cell, lists of each cell, and what is known of both, so that a
-// killed call goes on. What a note does not vouch for does not count.
+// The scratch folder of the search by cells: rows of each cell, lists of each cell, and what is known of both, so that
+// a killed call goes on. What a note does not vouch for does not count.
 
 #include <cstdint>
 #include <filesystem>

@@ -12,11 +12,11 @@
 namespace lowshot::knn {
 namespace {
 
-constexpr int lloyd_steps = 8;   // of few, large cells: later steps move borders that the margin bridges anyway
-constexpr int price_steps = 40;  // cells even out to a few percent; sampling noise is as large
+constexpr int lloyd_steps = 8;          // of few, large cells: later steps move borders that the margin bridges anyway
+constexpr int price_steps = 40;         // cells even out to a few percent; sampling noise is as large
 constexpr double most_mean_copies = 4;  // beyond, all pairs of blocks would cost as much
-constexpr double fullest = 0.93;        // of a cell's capacity that the sample may fill: what it says of a cell of 1,000
-                                        // sample rows is right to 3 percent (one standard deviation)
+constexpr double fullest = 0.93;  // of a cell's capacity that the sample may fill: what it says of a cell of 1,000
+                                  // sample rows is right to 3 percent (one standard deviation)
 constexpr int rounds = 8;
 constexpr int balances = 3;  // prices depend on the margin and the margin on them
 
@@ -101,7 +101,8 @@ void set_prices(Cells& cells, MatrixView<const float> scores) {
 // For each pair the smallest margin with which its ends meet.
 std::vector<float> meeting_margins(const TruePairs& truth, MatrixView<const float> scores) {
   std::vector<float> best(scores.rows());
-  for (std::size_t i = 0; i < scores.rows(); ++i) best[i] = *std::max_element(scores.row(i), scores.row(i) + scores.cols());
+  for (std::size_t i = 0; i < scores.rows(); ++i)
+    best[i] = *std::max_element(scores.row(i), scores.row(i) + scores.cols());
   std::vector<float> margins;
   for (const auto& [a, b] : truth.pairs) {
     float least = std::numeric_limits<float>::infinity();
@@ -134,8 +135,8 @@ Load load_of(const Cells& cells, MatrixView<const float> scores) {
 void set_margin(Cells& cells, const std::vector<float>& margins, MatrixView<const float> scores, double coverage) {
   std::vector<float> sorted = margins;
   std::sort(sorted.begin(), sorted.end());
-  auto place = std::min<std::size_t>(sorted.size(), static_cast<std::size_t>(
-                                                        std::ceil(coverage * static_cast<double>(sorted.size()))));
+  auto place = std::min<std::size_t>(
+      sorted.size(), static_cast<std::size_t>(std::ceil(coverage * static_cast<double>(sorted.size()))));
   cells.margin = place == 0 ? 0 : sorted[place - 1];
   while (place > 1 && load_of(cells, scores).copies > most_mean_copies) {
     place = place * 9 / 10;
@@ -196,14 +197,14 @@ CellChoice choose_cells(Context& context, MatrixView<const float> sample, const 
     const Load load = load_of(cells, scores);
     choice = {std::move(cells), load.copies, 0, load.largest};
     choice.coverage = share_within(margins, choice.cells.margin);
-    context.detail(fmt::format("{} cells: {:.2f} copies a row, the largest holds {:.1f} % of the rows, {:.2f} % of the "
-                               "pairs meet",
-                               count, load.copies, 100 * load.largest, 100 * choice.coverage));
+    context.detail(
+        fmt::format("{} cells: {:.2f} copies a row, the largest holds {:.1f} % of the rows, {:.2f} % of the "
+                    "pairs meet",
+                    count, load.copies, 100 * load.largest, 100 * choice.coverage));
     if (load.largest <= room || count == most) break;
     // More cells are smaller but have more borders: as many more as they are too large, at least one.
-    count = std::min(most, std::max(count + 1, static_cast<std::uint64_t>(
-                                                   std::ceil(static_cast<double>(count) *
-                                                             std::min(2.0, load.largest / room)))));
+    count = std::min(most, std::max(count + 1, static_cast<std::uint64_t>(std::ceil(
+                                                   static_cast<double>(count) * std::min(2.0, load.largest / room)))));
   }
   return choice;
 }

@@ -1,9 +1,9 @@
 #pragma once
 // The cells of a k-NN search that does not fit memory: overlapping parts of the space, each of which does.
 //
-// A row belongs to the cell whose centroid is nearest, and to every other one that is not farther by more than a margin:
-// rows in the middle of a cell stand in one, rows at a border in several. The margin is the smallest with which the
-// wanted share of a sample's true neighbour pairs meet in some cell.
+// A row belongs to the cell whose centroid is nearest, and to every other one that is not farther by more than a
+// margin: rows in the middle of a cell stand in one, rows at a border in several. The margin is the smallest with which
+// the wanted share of a sample's true neighbour pairs meet in some cell.
 
 #include <cstdint>
 #include <span>

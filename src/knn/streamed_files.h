@@ -46,7 +46,7 @@ class RecordReader {
   io::InputFile file_;
   std::uint64_t record_bytes_;
   std::vector<char> buffer_;
-  std::uint64_t loaded_ = 0;            // records read from the file
+  std::uint64_t loaded_ = 0;           // records read from the file
   std::uint64_t held_ = 0, next_ = 0;  // in the buffer, and the first not taken
 };
 

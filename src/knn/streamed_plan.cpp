@@ -14,7 +14,7 @@ namespace lowshot {
 namespace knn {
 namespace {
 
-constexpr double usual_copies = 2;        // 1.3 to 2.5 were met at recall .95 with 4 to 60 cells
+constexpr double usual_copies = 2;         // 1.3 to 2.5 were met at recall .95 with 4 to 60 cells
 constexpr std::uint64_t least_rows = 256;  // of a cell: below, borders are everywhere
 constexpr std::uint64_t most_parts = 2048;
 constexpr std::uint64_t most_sample = 65536, most_queries = 500;
@@ -68,8 +68,8 @@ CellLayout cell_layout(std::uint64_t rows, std::uint32_t dim, bool half, const S
   out.record_bytes = sizeof(NodeId) + sizeof(float) + dim * (half ? sizeof(Half) : sizeof(float));
   out.run_bytes = sizeof(NodeId) + k * place;
   out.buffers = memory / 8;
-  out.capacity = most_rows(memory - out.buffers, rows,
-                           [&](std::uint64_t m) { return cell_bytes(m, dim, half, out.inner); });
+  out.capacity =
+      most_rows(memory - out.buffers, rows, [&](std::uint64_t m) { return cell_bytes(m, dim, half, out.inner); });
   const std::uint64_t needed_rows = std::max<std::uint64_t>(
       {least_rows, 4 * k, static_cast<std::uint64_t>(usual_copies * static_cast<double>(rows) / most_parts)});
   if (out.capacity < std::min(rows, needed_rows))
@@ -81,11 +81,11 @@ CellLayout cell_layout(std::uint64_t rows, std::uint32_t dim, bool half, const S
   // The sample is scored against the cells twice.
   out.sample_rows = std::min(rows, within(memory / 2, values + 2 * cells * sizeof(float), 1024, most_sample));
   // A query's neighbours stand in a map and in a matrix; its own search takes codes and lists.
-  out.queries = std::min(rows, within(memory / 8, 2 * (k + 1) * values + Reservoirs::memory(1, options.knn.k) + values,
-                                      16, most_queries));
+  out.queries = std::min(
+      rows, within(memory / 8, 2 * (k + 1) * values + Reservoirs::memory(1, options.knn.k) + values, 16, most_queries));
   out.truth_block = std::min(rows, within(std::min(memory / 4, largest_block_bytes), values + dim + 16, 64, rows));
-  out.fill_block = std::min(
-      rows, within(std::min(memory / 4, largest_block_bytes), values + out.record_bytes + cells * sizeof(float), 16, rows));
+  out.fill_block = std::min(rows, within(std::min(memory / 4, largest_block_bytes),
+                                         values + out.record_bytes + cells * sizeof(float), 16, rows));
   out.merge_block = std::min(rows, within(memory / 2, k * place, 64, rows));
   return out;
 }

@@ -9,17 +9,17 @@ namespace lowshot::knn {
 
 /// By cells. `cells` of a stage that comes before the cells are known: the most there can be.
 struct CellLayout {
-  std::uint64_t capacity = 0;       ///< rows of a cell
-  std::uint64_t record_bytes = 0;   ///< of a row in a cell's file: id, factor, values
-  std::uint64_t run_bytes = 0;      ///< of a row in a cell's table: id, k ids, k similarities
-  std::uint64_t sample_rows = 0;    ///< that the cells are trained on
-  std::uint64_t queries = 0;        ///< whose true neighbours are searched
-  std::uint64_t truth_block = 0;    ///< rows searched at a time
-  std::uint64_t fill_block = 0;     ///< rows read at a time when cells are filled
-  std::uint64_t merge_block = 0;    ///< rows of the table that are merged at a time
-  std::uint64_t buffers = 0;        ///< bytes for the buffers of all cells together
-  KnnOptions inner;                 ///< of build_knn in a cell
-  double coverage = 0;              ///< share of the true pairs that are to meet in a cell
+  std::uint64_t capacity = 0;      ///< rows of a cell
+  std::uint64_t record_bytes = 0;  ///< of a row in a cell's file: id, factor, values
+  std::uint64_t run_bytes = 0;     ///< of a row in a cell's table: id, k ids, k similarities
+  std::uint64_t sample_rows = 0;   ///< that the cells are trained on
+  std::uint64_t queries = 0;       ///< whose true neighbours are searched
+  std::uint64_t truth_block = 0;   ///< rows searched at a time
+  std::uint64_t fill_block = 0;    ///< rows read at a time when cells are filled
+  std::uint64_t merge_block = 0;   ///< rows of the table that are merged at a time
+  std::uint64_t buffers = 0;       ///< bytes for the buffers of all cells together
+  KnnOptions inner;                ///< of build_knn in a cell
+  double coverage = 0;             ///< share of the true pairs that are to meet in a cell
 };
 CellLayout cell_layout(std::uint64_t rows, std::uint32_t dim, bool half, const StreamedKnnOptions& options);
 

@@ -9,8 +9,8 @@
 
 namespace lowshot::knn {
 
-/// What recall is measured with: the sample's rows, rising, and the similarity that a neighbour must reach, as check_knn
-/// counts it.
+/// What recall is measured with: the sample's rows, rising, and the similarity that a neighbour must reach, as
+/// check_knn counts it.
 struct TrueThresholds {
   std::vector<std::uint64_t> rows;
   std::vector<float> thresholds;

@@ -165,8 +165,7 @@ std::vector<std::uint64_t> find_bad_rows(Context& context, RowSource& source) {
 
 void require_two(std::uint64_t good, const Collection& collection) {
   if (good < 2)
-    throw Error(ErrorKind::input,
-                fmt::format("{} of {} rows are usable, a graph needs two", good, collection.rows),
+    throw Error(ErrorKind::input, fmt::format("{} of {} rows are usable, a graph needs two", good, collection.rows),
                 collection.shards.front().string());
 }
 

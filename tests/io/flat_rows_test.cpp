@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <stdexcept>
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 #include "lowshot/io.h"
@@ -175,7 +175,8 @@ TEST(SkipRows, LeavesThemOutWhereverAReadBegins) {
        {std::vector<std::uint64_t>{}, {0}, {9}, {0, 1, 2}, {4, 5}, {0, 3, 4, 8, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}) {
     std::vector<float> expected;
     for (std::uint64_t row = 0; row < 10; ++row)
-      if (std::find(skipped.begin(), skipped.end(), row) == skipped.end()) expected.push_back(2 * static_cast<float>(row));
+      if (std::find(skipped.begin(), skipped.end(), row) == skipped.end())
+        expected.push_back(2 * static_cast<float>(row));
     const auto some = skip_rows(*all, skipped);
     ASSERT_EQ(some->rows(), expected.size());
     for (std::size_t begin = 0; begin <= expected.size(); ++begin)

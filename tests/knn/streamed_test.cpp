@@ -280,7 +280,8 @@ TEST(KnnStreamed, PlanNamesWhatItTakes) {
   EXPECT_THAT(error_of([&] { plan_streamed_knn(5'000'000, 512, false, options); }),
               testing::MatchesRegex("resources: even piece by piece this search needs .* raise --memory"));
   options.knn.method = KnnMethod::exact;
-  EXPECT_THAT(error_of([&] { plan_streamed_knn(5'000'000, 512, false, options); }), testing::HasSubstr("raise --memory"));
+  EXPECT_THAT(error_of([&] { plan_streamed_knn(5'000'000, 512, false, options); }),
+              testing::HasSubstr("raise --memory"));
 }
 
 TEST(KnnStreamed, BadRowsAreNamed) {
