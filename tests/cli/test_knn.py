@@ -315,7 +315,7 @@ def test_dry_run_and_memory(lowshot, refused, tmp_path, small_data):
                                (["build", "--data", data.root, "--work", tmp_path / "work", "--nbg", 100],
                                 "this job needs .* 1 MiB is the limit")):
         out = lowshot("knn", *arguments, "--dry-run").stdout
-        assert "fits" in out and "Time: about 0 s on this machine" in out
+        assert "fits" in out and "Time: about " in out
         refused(4, message, "knn", *arguments, "--memory", "1M")
     assert not (tmp_path / "work/knngraph").exists() and not list(tmp_path.glob("g_*"))
 
