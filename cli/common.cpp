@@ -145,6 +145,18 @@ void print_plan(const PlanText& plan, const CommonOptions& options) {
   const std::uint64_t most = options.memory.empty() ? available_bytes() : parse_bytes(options.memory);
   fmt::print("  {:>10}  in all; {} {}: it {}\n", format_bytes(total), format_bytes(most),
              options.memory.empty() ? "is free" : "is allowed", total <= most ? "fits" : "does not fit");
+  double seconds = 0;
+  std::string stages;
+  for (const auto& [name, value] : plan.time) {
+    seconds += value;
+    stages += fmt::format("{}{} {}", stages.empty() ? "" : ", ", name, format_duration(value));
+  }
+  if (!plan.time.empty()) fmt::print("Time: about {} on this machine ({})\n", format_duration(seconds), stages);
+
+  Json json = {{"steps", plan.steps}, {"memory_bytes", total}, {"fits", total <= most}};
+  if (!plan.time.empty()) json["estimated_seconds"] = seconds;
+  for (const auto& [name, value] : plan.time) json["estimated_seconds_by_stage"][name] = value;
+  write_json(options, json);
 }
 
 }  // namespace lowshot::cli

@@ -11,6 +11,7 @@
 
 #include "lowshot/context.h"
 #include "lowshot/memory.h"
+#include "lowshot/time_plan.h"
 
 namespace lowshot::cli {
 
@@ -50,10 +51,12 @@ void add_run_facts(Json& result, const Context& context);
 /// Writes `result` to options.json, if that was given.
 void write_json(const CommonOptions& options, const Json& result);
 
-/// Prints a plan for --dry-run: steps, memory item by item, the total, what is free.
+/// Prints a plan for --dry-run: steps, memory item by item, the total, what is free; the time, if it is estimated. The
+/// same goes to options.json, if that was given.
 struct PlanText {
   std::vector<std::string> steps;
   std::vector<MemoryPlan::Item> memory;
+  std::vector<TimePlan::Item> time = {};
 };
 void print_plan(const PlanText& plan, const CommonOptions& options);
 

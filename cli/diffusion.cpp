@@ -66,23 +66,28 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
           {"knn", name(e.knn.method)},
           {"recall", e.knn.recall},
           {"niter", e.diffusion.iterations},
-          {"lslice", e.diffusion.slice},
+          {"lslice", o.experiment.diffusion.slice},
           {"pca", o.pca.empty() ? "PCAR256.vt" : o.pca},
           {"prune", o.prune},
           {"storage", o.storage}};
 }
 
 void execute(const Options& o) {
-  const ExperimentOptions e = experiment_options(o);
+  ExperimentOptions e = experiment_options(o);
   const std::vector<std::uint32_t> nlabeled = parse_list(o.nlabeled, "--nlabeled"),
                                    seeds = parse_list(o.seed, "--seed");
   const std::uint32_t most_labelled = *std::max_element(nlabeled.begin(), nlabeled.end());
   require_single(o, nlabeled.size() * seeds.size());
   Context context = make_context(o.common);
+  const std::uint32_t asked_slice = e.diffusion.slice;
+  e = with_fitting_slice(e, most_labelled, context.memory_limit != 0 ? context.memory_limit : available_bytes());
+  if (asked_slice == 0 && e.diffusion.slice != 64)
+    context.info(fmt::format("{} classes are diffused at a time, to fit memory", e.diffusion.slice));
   if (o.common.dry_run) {
     const ExperimentPlan p = plan(e, most_labelled);
     PlanText text{p.steps, {}};
     text.memory = p.memory.items;
+    text.time = experiment_seconds(context, e, nlabeled, seeds.size()).items;
     return print_plan(text, o.common);
   }
 

@@ -197,12 +197,12 @@ void execute(const Options& o) {
     const double seconds = seconds_an_image(*network);
     PlanText text{
         {images->description(), fmt::format("go through {}", network->description()),
-         fmt::format("which takes about {} ({:.1f} images/s, as a batch took just now)",
-                     format_duration(static_cast<double>(images->size()) * seconds), 1 / seconds),
+         fmt::format("{:.1f} images/s, as a batch took just now", 1 / seconds),
          fmt::format("to {}, {}", o.out,
                      format_bytes(images->size() * network->dim() * (o.half ? sizeof(Half) : sizeof(float))))},
         {}};
     text.memory = memory.items;
+    text.time = {{"network", static_cast<double>(images->size()) * seconds}};
     return print_plan(text, o.common);
   }
   memory.require(context.memory_limit, "use fewer --threads or a smaller --batch, or raise --memory");

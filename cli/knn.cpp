@@ -12,6 +12,8 @@
 #include "lowshot/error.h"
 #include "lowshot/knn.h"
 #include "lowshot/knn_check.h"
+#include "lowshot/knn_streamed.h"
+#include "lowshot/knn_time.h"
 #include "lowshot/memory.h"
 
 namespace lowshot::cli {
@@ -23,7 +25,7 @@ struct BuildOptions {
   CommonOptions common;
   RowInput input;
   MetricChoice metric;
-  std::string data, work, prefix, format = "raw", pca, skip_rows;
+  std::string data, work, prefix, format = "raw", pca, skip_rows, scratch;
   std::uint64_t nbg = 0;
   KnnOptions knn;
 };
@@ -60,10 +62,69 @@ KnnTable build(Context& context, RowSource& source, const BuildOptions& o, std::
   return taken.size() == source.rows() ? std::move(table) : spread(table, taken, source.rows());
 }
 
+constexpr std::uint64_t program_bytes = std::uint64_t{64} << 20;
+
+// The rows do not fit memory: what is streamed, and how.
+StreamedKnnOptions streamed_options(const BuildOptions& o, const KnnOptions& knn, std::uint64_t limit) {
+  StreamedKnnOptions options;
+  options.knn = knn;
+  options.normalise = o.metric.normalise();
+  options.memory = limit - std::min(limit, program_bytes);
+  options.scratch = o.scratch.empty() ? fs::path(o.prefix + ".scratch")
+                                      : fs::path(o.scratch) / (fs::path(o.prefix).filename().string() + ".scratch");
+  return options;
+}
+
+std::vector<std::string> steps_of(const StreamedKnnPlan& plan, const StreamedKnnOptions& options) {
+  if (plan.scratch_bytes == 0)
+    return {fmt::format("they do not fit memory: the rows are searched in {} blocks of {}, and read once for each",
+                        plan.parts, plan.rows_at_once)};
+  return {fmt::format("they do not fit memory: they go to about {} overlapping cells of at most {} rows, which are "
+                      "searched one by one and merged",
+                      plan.parts, plan.rows_at_once),
+          fmt::format("the rows are read {} times; scratch files take about {} in {}", plan.passes,
+                      format_bytes(plan.scratch_bytes), options.scratch.string())};
+}
+
+StreamedKnnReport build_streamed(Context& context, RowSource& source, const BuildOptions& o, const KnnFiles& files,
+                                 StreamedKnnOptions options, const std::vector<NodeId>& taken, const Origin& origin) {
+  const StreamedKnnPlan plan = plan_streamed_knn(source.rows(), source.dim(), source.is_half(), options);
+  for (const std::string& step : steps_of(plan, options)) context.info(step);
+  options.origin = origin;
+  if (taken.size() == source.rows()) return build_knn_streamed(context, source, files, options);
+  options.places = taken;
+  options.table_rows = source.rows();
+  const auto remaining = skip_rows(source, read_row_list(o.skip_rows, source.rows()));
+  return build_knn_streamed(context, *remaining, files, options);
+}
+
+// From a sample of the rows: how long reading takes, and the search.
+TimePlan build_seconds(Context& context, RowSource& source, const BuildOptions& o, const KnnOptions& knn,
+                       const StreamedKnnPlan* plan, const StreamedKnnOptions& streamed) {
+  TimePlan time;
+  Matrix<float> rows;
+  const double reading = seconds_of([&] {
+    rows = read_sample(source, knn_sample_rows(context, source.rows(), source.dim()));
+    if (o.metric.normalise()) normalise_rows(rows);
+  });
+  if (rows.rows() == 0) return time;
+  const double passes = plan != nullptr ? plan->passes : 1;
+  time.add("reading", passes * reading / static_cast<double>(rows.rows()) * static_cast<double>(source.rows()));
+  const KnnRates rates = measure_knn(context, rows, knn, source.rows());
+  time.add("graph", plan != nullptr ? search_streamed_seconds(rates, *plan, source.rows())
+                                    : build_knn_seconds(rates, source.rows()));
+  if (plan != nullptr && plan->scratch_bytes != 0) time.add("scratch files", scratch_seconds(*plan, streamed));
+  return time;
+}
+
 void finish_build(const BuildOptions& o, const Context& context, const std::string& ids, std::uint64_t rows,
-                  std::uint32_t k, bool made, const KnnReport& report) {
+                  std::uint32_t k, bool made, const KnnReport& report,
+                  const std::optional<StreamedKnnReport>& streamed = {}) {
   Json result = {{"ids", ids}, {"rows", rows}, {"k", k}, {"made", made}};
   result.update(search_json(report));
+  if (streamed)
+    result["streamed"] = {
+        {"parts", streamed->parts}, {"resumed_parts", streamed->resumed_parts}, {"copies", streamed->copies}};
   add_run_facts(result, context);
   write_json(o.common, result);
 }
@@ -80,39 +141,57 @@ void build_of_files(const BuildOptions& o) {
   const KnnFiles files = knn_file_names(o.prefix, k, o.format == "npy" ? TableFormat::npy : TableFormat::raw);
   MemoryPlan memory;
   memory.add("descriptors", source->rows() * source->dim() * sizeof(float));
-  memory.add("k-NN search and its table", build_knn_memory(source->rows(), source->dim(), knn));
-  memory.add("program and buffers", std::uint64_t{64} << 20);
+  memory.add("k-NN search and its table",
+             build_knn_memory(source->rows(), source->dim(), knn));
+  memory.add("program and buffers", program_bytes);
+  Context context = make_context(o.common);
+  const std::uint64_t limit = context.memory_limit != 0 ? context.memory_limit : available_bytes();
+  const bool streams = memory.total() > limit;
+  const StreamedKnnOptions streamed = streamed_options(o, knn, limit);
   if (o.common.dry_run) {
     PlanText text{{fmt::format("{} rows x {} are read from {}", source->rows(), source->dim(), source->name()),
-                   fmt::format("their {} is built ({})", describe_build(source->rows(), knn), o.metric.name),
-                   fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8))},
-                  {}};
-    text.memory = memory.items;
+                   fmt::format("their {} is built ({})", describe_build(source->rows(), knn), o.metric.name)},
+                  memory.items};
+    std::optional<StreamedKnnPlan> plan;
+    if (streams) {
+      plan = plan_streamed_knn(source->rows(), source->dim(), source->is_half(), streamed);
+      for (const std::string& step : steps_of(*plan, streamed)) text.steps.push_back(step);
+      text.memory = plan->memory.items;
+      text.memory.push_back({"program and buffers", program_bytes});
+    }
+    text.steps.push_back(fmt::format("{} are written, {}", names_of(files), format_bytes(source->rows() * k * 8)));
+    text.time = build_seconds(context, *source, o, knn, plan ? &*plan : nullptr, streamed).items;
     return print_plan(text, o.common);
   }
   require_writable(files.ids);
   require_writable(files.similarities);
-  Context context = make_context(o.common);
-  memory.require(context.memory_limit, "use fewer rows (--rows A:B) or dimensions (lowshot pca), or raise --memory");
   const std::vector<NodeId> taken = taken_rows(source->rows(), o);
+  if (streams)
+    plan_streamed_knn(source->rows(), source->dim(), source->is_half(), streamed);  // refuses before the work
   KnnReport report;
-  const KnnTable table = build(context, *source, o, taken, report);
-  write_knn(files, table);
+  std::optional<StreamedKnnReport> by_parts;
+  if (!streams) write_knn(files, build(context, *source, o, taken, report));
   Origin origin = o.input.origin();
   origin.options.insert(origin.options.end(), {{"k", std::to_string(k)}, {"metric", o.metric.name}});
   if (!o.skip_rows.empty()) origin.inputs.emplace_back("skipped rows", hash_file(o.skip_rows));
+  if (streams) {
+    by_parts = build_streamed(context, *source, o, files, streamed, taken, origin);
+    report = facts_of(*by_parts, knn);
+  }
   record_search(origin, search_of(knn, report));
   write_origin(files.ids, origin);
-  const std::size_t skipped = table.rows() - taken.size();
-  fmt::print("{}: the {} nearest of {} rows{}\n", names_of(files), k, table.rows(),
+  const std::size_t skipped = source->rows() - taken.size();
+  fmt::print("{}: the {} nearest of {} rows{}\n", names_of(files), k, source->rows(),
              skipped == 0 ? "" : fmt::format(", {} of them left out", skipped));
   print_search(report);
-  finish_build(o, context, files.ids.string(), table.rows(), k, true, report);
+  if (by_parts && by_parts->copies > 1)
+    fmt::print("streamed in {} cells, {:.2f} copies of a row\n", by_parts->parts, by_parts->copies);
+  finish_build(o, context, files.ids.string(), source->rows(), k, true, report, by_parts);
 }
 
 void build_of_directory(const BuildOptions& o) {
   if (!o.prefix.empty() || !o.input.rows.empty() || o.input.dim != 0 || o.metric.name != "cosine" ||
-      o.format != "raw" || !o.skip_rows.empty())
+      o.format != "raw" || !o.skip_rows.empty() || !o.scratch.empty())
     throw Error(ErrorKind::usage, "-o, --rows, --dim, --metric, --format and --skip-rows belong to FEATURES", "",
                 "name the descriptor files, or leave these options out");
   ExperimentOptions options;
@@ -128,6 +207,8 @@ void build_of_directory(const BuildOptions& o) {
     const ExperimentPlan plan = plan_background_graph(options);
     PlanText text{plan.steps, {}};
     text.memory = plan.memory.items;
+    Context context = make_context(o.common);
+    text.time = background_graph_seconds(context, options).items;
     return print_plan(text, o.common);
   }
   Context context = make_context(o.common);
@@ -149,6 +230,7 @@ void add_build(CLI::App& knn) {
       "Writes PREFIX_k<K>_I_11.int<K> (ids, int32) and PREFIX_k<K>_D_11.float<K> (similarities, float32), rows x K "
       "without\n"
       "header; K is the smallest power of two that is at least -k, and all K columns are filled.\n"
+      "What does not fit memory (--memory) is streamed through scratch files; --dry-run says what that costs.\n"
       "With --data and --nbg N, the table of the first N background rows, after the data directory's PCA, is written "
       "to\n"
       "knngraph/ndis<N>_k<K>_... below --work, unless it is there and up to date.\n"
@@ -167,6 +249,8 @@ void add_build(CLI::App& knn) {
   command->add_option("--skip-rows", o->skip_rows,
                       "CSV with row numbers in its first column, e.g. the OUT.bad.csv of lowshot extract: these rows\n"
                       "get no neighbours and are in no list; numbers stay");
+  command->add_option("--scratch", o->scratch,
+                      "Folder for scratch files where the rows do not fit memory; default: beside the result");
   command->add_option("--format", o->format, "raw, or npy: PREFIX_k<K>_I_11.npy and _D_11.npy")
       ->check(CLI::IsMember({"raw", "npy"}))
       ->capture_default_str();

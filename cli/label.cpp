@@ -6,8 +6,8 @@
 
 #include "common.h"
 #include "inputs.h"
-#include "label/build_time.h"
 #include "label/kept_graph.h"
+#include "label/label_time.h"
 #include "label/output.h"
 #include "lowshot/error.h"
 #include "lowshot/io.h"
@@ -166,14 +166,27 @@ Json hold_out_json(const HoldOut& h, const std::vector<std::string>& classes) {
   return json;
 }
 
-// The largest of the two stages: building the graph, and labelling with it.
-MemoryPlan memory_plan(const Job& job, const Options& o) {
-  const MemoryPlan build = keep_graph_memory(job.collection, keep_options(o));
-  const std::uint64_t rows = job.collection.rows, k = stored_k(o.label.k);
-  MemoryPlan label;
-  label.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
-  label.add("symmetric graph", symmetrise_memory(rows, o.label.k));
-  label.add("diffusion", label_nodes_memory(rows, static_cast<std::uint32_t>(job.labels.classes.size()), o.label));
+MemoryPlan labelling_memory(const Job& job, const LabelOptions& options) {
+  const std::uint64_t rows = job.collection.rows, k = stored_k(options.k);
+  MemoryPlan plan;
+  plan.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
+  plan.add("symmetric graph", symmetrise_memory(rows, options.k));
+  plan.add("diffusion", label_nodes_memory(rows, static_cast<std::uint32_t>(job.labels.classes.size()), options));
+  return plan;
+}
+
+// Classes diffused at a time: as many as fit. 16 of them fill a cache line of each row; fewer save nothing.
+std::uint32_t fitting_slice(const Job& job, const LabelOptions& options, std::uint64_t limit) {
+  LabelOptions tried = options;
+  for (tried.slice = 64; tried.slice > 16; tried.slice -= 16)
+    if (labelling_memory(job, tried).total() <= limit) break;
+  return tried.slice;
+}
+
+// The larger of the two stages: building the graph (streamed where the descriptors do not fit), and labelling with it.
+MemoryPlan memory_plan(const Job& job, const Options& o, const std::optional<StreamedKnnPlan>& streamed) {
+  const MemoryPlan build = streamed ? streamed->memory : keep_graph_memory(job.collection, keep_options(o));
+  const MemoryPlan label = labelling_memory(job, o.label);
   return build.total() > label.total() ? build : label;
 }
 
@@ -185,7 +198,10 @@ void execute(const Options& given) {
   const Job job = open_job(o);
   const std::uint64_t labels = static_cast<std::uint64_t>(
       std::count_if(job.labels.of_row.begin(), job.labels.of_row.end(), [](std::int32_t c) { return c >= 0; }));
-  const MemoryPlan memory = memory_plan(job, o);
+  const std::uint64_t limit = context.memory_limit != 0 ? context.memory_limit : available_bytes();
+  o.label.slice = fitting_slice(job, o.label, limit);
+  const std::optional<StreamedKnnPlan> streamed = plan_streamed_graph(job.collection, keep_options(o), limit);
+  const MemoryPlan memory = memory_plan(job, o, streamed);
   if (o.common.dry_run) {
     PlanText text;
     text.steps = {fmt::format("{} rows of {} dimensions in {} files are read", job.collection.rows, job.collection.dim,
@@ -194,11 +210,19 @@ void execute(const Options& given) {
                               describe_build(job.collection.rows, stored_options(keep_options(o).knn)),
                               keep_options(o).work.string()),
                   fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
+    if (streamed)
+      text.steps.push_back(
+          fmt::format("the descriptors do not fit memory: they are read {} times and go to about {} "
+                      "overlapping cells, searched one by one; scratch files take about {}",
+                      streamed->passes + 1, streamed->parts, format_bytes(streamed->scratch_bytes)));
     text.memory = memory.items;
-    const double seconds = estimate_build_seconds(context, job.collection, keep_options(o));
-    text.steps.push_back(fmt::format(
-        "building the graph takes about {} on this machine (if none is kept){}", format_duration(seconds),
-        seconds > 600 ? "; fewer dimensions shorten it in proportion: lowshot pca train --dim 128, pca apply" : ""));
+    text.time = label_seconds(context, job.collection, keep_options(o), labels,
+                              static_cast<std::uint32_t>(job.labels.classes.size()), o.label)
+                    .items;
+    for (const auto& [name, seconds] : text.time)
+      if (name == "graph" && seconds > 600)
+        text.steps.push_back(
+            "fewer dimensions shorten the graph in proportion: lowshot pca train --dim 128, then lowshot pca apply");
     return print_plan(text, o.common);
   }
   memory.require(context.memory_limit, "raise --memory, or reduce the descriptors with `lowshot pca apply`");

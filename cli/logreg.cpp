@@ -59,6 +59,7 @@ void execute(const Options& o) {
     const ExperimentPlan p = plan_logreg(e, most_labelled);
     PlanText text{p.steps, {}};
     text.memory = p.memory.items;
+    text.time = logreg_seconds(context, e, nlabeled, seeds.size()).items;
     return print_plan(text, o.common);
   }
 

@@ -34,5 +34,7 @@ DerivedFile build_background_graph(Context& context, const ExperimentOptions& op
 
 /// What `build_background_graph` would read, and the memory it would take.
 ExperimentPlan plan_background_graph(const ExperimentOptions& options);
+/// How long it would take on this machine. Takes a few seconds.
+TimePlan background_graph_seconds(Context& context, const ExperimentOptions& options);
 
 }  // namespace lowshot

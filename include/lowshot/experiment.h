@@ -19,6 +19,7 @@
 #include "lowshot/knn_table.h"
 #include "lowshot/memory.h"
 #include "lowshot/split.h"
+#include "lowshot/time_plan.h"
 
 namespace lowshot {
 
@@ -64,6 +65,10 @@ struct StaticPart {
   std::optional<Graph> graph;               ///< in-domain: the graph of every experiment
 };
 
+/// `options` with as many classes a slice of the diffusion as fit `limit` bytes, if they leave it open: 64 down to 16.
+ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint32_t most_labelled,
+                                     std::uint64_t limit);
+
 /// Reads, maps and joins everything static; makes and keeps PCA and background graph where they are absent.
 /// `most_labelled`: the largest nlabeled that will be run. Throws Error for bad input (too few images for it among
 /// them), and before any heavy work when the plan exceeds context.memory_limit.
@@ -74,10 +79,17 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
 struct ExperimentPlan {
   MemoryPlan memory;
   std::uint64_t nodes = 0, test_rows = 0;
+  std::uint64_t background = 0, labelled_novel = 0;  ///< of the nodes
+  bool background_graph_stored = false;
   std::uint32_t dim = 0, classes = 0;
   std::vector<std::string> steps;
 };
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled);
+
+/// How long `prepare` and the runs of all `nlabeled` with `seeds` seeds each will take on this machine. Takes a few
+/// seconds: it reads samples of the descriptors and does the same work on them.
+TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
+                            const std::vector<std::uint32_t>& nlabeled, std::size_t seeds);
 
 struct IterationResult {
   std::uint32_t iteration = 0;

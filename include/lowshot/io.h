@@ -41,6 +41,8 @@ std::unique_ptr<RowSource> open_rows(const fs::path& path, std::optional<std::ui
 /// Rows begin .. end-1 of another source, and several sources of one dimension as one.
 std::unique_ptr<RowSource> slice_rows(std::unique_ptr<RowSource> source, std::uint64_t begin, std::uint64_t end);
 std::unique_ptr<RowSource> concatenate_rows(std::vector<std::unique_ptr<RowSource>> sources);
+/// The rows of a source without those that `skipped` names (rising). The source must outlive the view.
+std::unique_ptr<RowSource> skip_rows(RowSource& source, const std::vector<std::uint64_t>& skipped);
 
 /// The labels of an HDF5 descriptor file: dataset `all_labels`, first `count[0]` entries.
 std::vector<std::int32_t> read_hdf5_labels(const fs::path& path);
@@ -147,6 +149,24 @@ std::optional<KnnFiles> find_knn_files(const fs::path& prefix, std::uint32_t k);
 KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, int threads = 1);
 /// Writes both files; missing columns up to stored_k are filled with -1 / -infinity.
 void write_knn(const KnnFiles& files, const KnnTable& table);
+
+/// The same two files written block by block of rows, in order; under their names once `commit` has been called with
+/// every row there.
+class KnnWriter {
+ public:
+  KnnWriter(const KnnFiles& files, std::uint64_t rows);
+  ~KnnWriter();
+  KnnWriter(KnnWriter&&) noexcept;
+  /// The rows behind those written so far. table.k() <= stored_k.
+  void append(const KnnTable& table);
+  /// `count` rows without neighbours.
+  void append_empty(std::uint64_t count);
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// A stored table as it lies in its files: nothing is sorted, dropped or refused but a file that is no table at all.
 /// Reads on demand.

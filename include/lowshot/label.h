@@ -70,6 +70,7 @@ struct LabelOptions {
   std::uint32_t most_iterations = 5;             ///< more mixes classes
   std::uint32_t folds = 5, repeats = 5;          ///< of the hold-out
   std::uint32_t seed = 0;                        ///< of the folds
+  std::uint32_t slice = 0;                       ///< classes diffused at a time (memory only); 0 = 64
   std::uint32_t top = 3;                         ///< classes reported a row
   std::optional<double> precision = {};          ///< pick the confidence threshold that reaches it on held-out rows
 };

@@ -48,6 +48,11 @@ LogregPart prepare_logreg(Context& context, const LogregExperimentOptions& optio
 /// What `prepare_logreg` and `run_logreg` will hold, from headers and labels alone.
 ExperimentPlan plan_logreg(const LogregExperimentOptions& options, std::uint32_t most_labelled);
 
+/// How long `prepare_logreg` and the runs of all `nlabeled` with `seeds` seeds each will take on this machine. Takes a
+/// second or two: it trains a little on a sample of the rows.
+TimePlan logreg_seconds(Context& context, const LogregExperimentOptions& options,
+                        const std::vector<std::uint32_t>& nlabeled, std::size_t seeds);
+
 struct LogregOutputs {
   std::filesystem::path scores = {};  ///< --storeL: npy float32 [1, test rows, C], log-softmax, with its side-car
   std::filesystem::path model = {};   ///< --storemodel: npy float32 [C, D + 1] and NAME.model.json

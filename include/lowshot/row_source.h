@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lowshot/matrix.h"
 
@@ -38,5 +39,11 @@ void normalise_rows(MatrixView<float> rows);
 
 /// Rows begin .. end-1 of a source as one matrix, checked by require_usable.
 Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t end);
+
+/// `count` rows (or all, where there are fewer) in so many blocks, evenly spread over a source: files are often sorted
+/// by class, so the first rows are no sample. A block of a compressed file costs a whole chunk at either end. Values
+/// are not checked; those that are not finite become 0. `row_of` receives the row each one is, if it is given.
+Matrix<float> read_sample(RowSource& source, std::uint64_t count, std::uint32_t blocks = 16,
+                          std::vector<std::uint64_t>* row_of = nullptr);
 
 }  // namespace lowshot

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -80,6 +81,24 @@ Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t en
   source.read(begin, rows);
   require_usable(rows, source.name(), begin);
   return rows;
+}
+
+Matrix<float> read_sample(RowSource& source, std::uint64_t count, std::uint32_t most_blocks,
+                          std::vector<std::uint64_t>* row_of) {
+  const std::uint64_t rows = source.rows(), size = std::min(count, rows);
+  const std::uint64_t blocks = std::clamp<std::uint64_t>(size, 1, std::max(most_blocks, 1u));
+  Matrix<float> sample(size, source.dim());
+  for (std::uint64_t b = 0; b < blocks; ++b) {
+    const std::uint64_t begin = size * b / blocks, end = size * (b + 1) / blocks;
+    const std::uint64_t first = blocks == 1 ? 0 : (rows - size) * b / (blocks - 1) + begin;
+    if (begin == end) continue;
+    source.read(first, sample.view().rows(begin, end));
+    if (row_of != nullptr)
+      for (std::uint64_t i = begin; i < end; ++i) row_of->push_back(first + (i - begin));
+  }
+  for (std::size_t e = 0; e < sample.size(); ++e)
+    if (!std::isfinite(sample.data()[e])) sample.data()[e] = 0;
+  return sample;
 }
 
 }  // namespace lowshot

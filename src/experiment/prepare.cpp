@@ -137,6 +137,15 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
   return part;
 }
 
+ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint32_t most_labelled,
+                                     std::uint64_t limit) {
+  ExperimentOptions fitting = options;
+  if (options.diffusion.slice != 0) return fitting;
+  for (fitting.diffusion.slice = 64; fitting.diffusion.slice > 16; fitting.diffusion.slice -= 16)
+    if (plan(fitting, most_labelled).memory.total() <= limit) break;
+  return fitting;
+}
+
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled) {
   Inputs in = open_inputs(options);
   const std::uint32_t dim = in.train->dim();
@@ -164,6 +173,8 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.test_rows = sizes.classes.test_rows.size();
   result.dim = pca_dim;
   result.classes = static_cast<std::uint32_t>(sizes.classes.classes());
+  result.background = sizes.background;
+  result.labelled_novel = labelled;
 
   const std::uint64_t place = sizeof(NodeId) + sizeof(float);
   const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, stored_options(options.knn));
@@ -187,6 +198,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
     const fs::path prefix = background_prefix(options, pca_name(options.pca), sizes.background);
     auto stored = find_good_enough(in.directory.root / prefix, options.knn);
     if (!stored) stored = find_good_enough(in.directory.work / prefix, options.knn);
+    result.background_graph_stored = stored.has_value();
     result.steps.push_back(
         stored ? fmt::format("their graph is read from {}", stored->ids.string())
                : fmt::format("their {} is built", describe_build(sizes.background, stored_options(options.knn))));

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <span>
+#include <stdexcept>
 
 #include "io/input_file.h"
 #include "io/npy.h"
@@ -83,20 +85,36 @@ void for_each_row(const StoredArray& array, std::uint64_t rows, std::uint32_t st
   }
 }
 
-/// One file of a table: `get(row, column)` widened to stored_k columns, which begin with `cols` real ones.
-template <typename T, typename Get>
-void write_array(io::OutputFile& file, io::Scalar type, bool npy, std::uint64_t rows, std::uint32_t stored_k, Get get) {
-  const std::string header = npy ? io::npy_header(type, {rows, stored_k}) : std::string();
-  file.reserve(header.size() + rows * stored_k * sizeof(T));
-  io::SequentialWriter writer(file);
-  writer.bytes(header.data(), header.size());
-  std::vector<T> row(stored_k);
-  for (std::uint64_t i = 0; i < rows; ++i) {
-    for (std::uint32_t j = 0; j < stored_k; ++j) row[j] = get(i, j);
-    writer.bytes(row.data(), row.size() * sizeof(T));
+/// One file of a table, row by row: what is behind the real columns is `filler`.
+template <typename T>
+class ArrayWriter {
+ public:
+  ArrayWriter(const fs::path& path, io::Scalar type, std::uint64_t rows, std::uint32_t stored_k, T filler)
+      : file_(path), writer_(file_), row_(stored_k, filler), filler_(filler) {
+    const std::string header = path.extension() == ".npy" ? io::npy_header(type, {rows, stored_k}) : std::string();
+    file_.reserve(header.size() + rows * stored_k * sizeof(T));
+    writer_.bytes(header.data(), header.size());
   }
-  writer.flush();
-}
+
+  template <typename Value>
+  void append(std::span<const Value> values) {
+    std::size_t j = 0;
+    for (; j < values.size(); ++j) row_[j] = static_cast<T>(values[j]);  // no_node becomes -1
+    std::fill(row_.begin() + static_cast<std::ptrdiff_t>(j), row_.end(), filler_);
+    writer_.bytes(row_.data(), row_.size() * sizeof(T));
+  }
+  std::size_t columns() const { return row_.size(); }
+  void commit() {
+    writer_.flush();
+    file_.commit();
+  }
+
+ private:
+  io::OutputFile file_;
+  io::SequentialWriter writer_;
+  std::vector<T> row_;
+  T filler_;
+};
 
 }  // namespace
 
@@ -164,26 +182,56 @@ KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, in
   return table;
 }
 
+struct KnnWriter::State {
+  ArrayWriter<std::int32_t> ids;
+  ArrayWriter<float> similarities;
+  std::uint64_t rows, written = 0;
+};
+
+KnnWriter::KnnWriter(const KnnFiles& files, std::uint64_t rows) {
+  constexpr float none = -std::numeric_limits<float>::infinity();
+  state_.reset(new State{{files.ids, io::Scalar::int32, rows, files.stored_k, -1},
+                         {files.similarities, io::Scalar::float32, rows, files.stored_k, none},
+                         rows});
+}
+
+KnnWriter::~KnnWriter() = default;
+KnnWriter::KnnWriter(KnnWriter&&) noexcept = default;
+
+void KnnWriter::append(const KnnTable& table) {
+  if (table.k() > state_->ids.columns())
+    throw std::logic_error(fmt::format("{} neighbours do not fit {} columns", table.k(), state_->ids.columns()));
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    state_->ids.append(table.ids.view().row_span(i));
+    state_->similarities.append(table.similarities.view().row_span(i));
+  }
+  state_->written += table.rows();
+}
+
+void KnnWriter::append_empty(std::uint64_t count) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    state_->ids.append(std::span<const NodeId>());
+    state_->similarities.append(std::span<const float>());
+  }
+  state_->written += count;
+}
+
+void KnnWriter::commit() {
+  if (state_->written != state_->rows)
+    throw std::logic_error(fmt::format("a table of {} rows is finished after {}", state_->rows, state_->written));
+  // `find_knn_files` looks for the ids: they come last, when their similarities are there.
+  state_->similarities.commit();
+  state_->ids.commit();
+}
+
 void write_knn(const KnnFiles& files, const KnnTable& table) {
   if (table.k() > files.stored_k) {
     throw Error(ErrorKind::usage, fmt::format("{} neighbours do not fit {} columns", table.k(), files.stored_k),
                 files.ids.string());
   }
-  const bool npy = files.ids.extension() == ".npy";
-  io::OutputFile ids(files.ids);
-  io::OutputFile similarities(files.similarities);
-  const std::size_t k = table.k();
-  write_array<std::int32_t>(ids, io::Scalar::int32, npy, table.rows(), files.stored_k,
-                            [&](std::uint64_t i, std::uint32_t j) {
-                              return j < k ? static_cast<std::int32_t>(table.ids(i, j)) : std::int32_t{-1};
-                            });
-  write_array<float>(similarities, io::Scalar::float32, npy, table.rows(), files.stored_k,
-                     [&](std::uint64_t i, std::uint32_t j) {
-                       return j < k ? table.similarities(i, j) : -std::numeric_limits<float>::infinity();
-                     });
-  // `find_knn_files` looks for the ids: they come last, when their similarities are there.
-  similarities.commit();
-  ids.commit();
+  KnnWriter writer(files, table.rows());
+  writer.append(table);
+  writer.commit();
 }
 
 }  // namespace lowshot

@@ -1,15 +1,11 @@
 // Where a derived file comes from: NAME.meta.json beside it, with hashes of the inputs and the options that count.
-#include <fmt/format.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "io/content_hash.h"
 #include "io/input_file.h"
 #include "lowshot/io.h"
 
@@ -45,20 +41,20 @@ bool entries(const Json& object, std::vector<std::pair<std::string, std::string>
 
 std::string hash_file(const fs::path& path) {
   const io::InputFile file(path);
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
-  if (!state) throw std::bad_alloc();
-  XXH3_64bits_reset(state.get());
+  io::ContentHash hash;
   std::vector<char> block(std::min<std::uint64_t>(file.size(), 1 << 20));
   for (std::uint64_t begin = 0; begin < file.size(); begin += block.size()) {
     const std::uint64_t size = std::min<std::uint64_t>(block.size(), file.size() - begin);
     file.read_at(begin, block.data(), size);
-    XXH3_64bits_update(state.get(), block.data(), size);
+    hash.add(block.data(), size);
   }
-  return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
+  return hash.hex();
 }
 
 std::string hash_text(std::string_view text) {
-  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+  io::ContentHash hash;
+  hash.add(text.data(), text.size());
+  return hash.hex();
 }
 
 void write_origin(const fs::path& derived, const Origin& origin) {

@@ -65,7 +65,39 @@ class ConcatenatedRows : public RowSource {
   std::vector<std::uint64_t> starts_ = {0};
 };
 
+class RemainingRows : public RowSource {
+ public:
+  RemainingRows(RowSource& source, const std::vector<std::uint64_t>& skipped) : source_(source) {
+    for (std::size_t s = 0; s < skipped.size(); ++s) before_.push_back(skipped[s] - s);
+  }
+
+  std::uint64_t rows() const override { return source_.rows() - before_.size(); }
+  std::uint32_t dim() const override { return source_.dim(); }
+  bool is_half() const override { return source_.is_half(); }
+  void read(std::uint64_t begin, MatrixView<float> out) override {
+    io::require_block(*this, begin, out);
+    for (std::uint64_t row = begin, end = begin + out.rows(); row < end;) {
+      const auto next = std::upper_bound(before_.begin(), before_.end(), row);  // the first skipped row behind it
+      const std::uint64_t last = next == before_.end() ? end : std::min(end, *next);
+      source_.read(row + static_cast<std::uint64_t>(next - before_.begin()), out.rows(row - begin, last - begin));
+      row = last;
+    }
+  }
+  std::string name() const override {
+    return before_.empty() ? source_.name()
+                           : fmt::format("{} ({} skipped rows not counted)", source_.name(), before_.size());
+  }
+
+ private:
+  RowSource& source_;
+  std::vector<std::uint64_t> before_;  // how many remaining rows stand before each skipped one
+};
+
 }  // namespace
+
+std::unique_ptr<RowSource> skip_rows(RowSource& source, const std::vector<std::uint64_t>& skipped) {
+  return std::make_unique<RemainingRows>(source, skipped);
+}
 
 std::unique_ptr<RowSource> open_rows(const fs::path& path, std::optional<std::uint32_t> dim) {
   const std::string ending = path.extension().string();

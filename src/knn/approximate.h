@@ -6,6 +6,9 @@
 
 namespace lowshot::knn {
 
+/// Whether a call that looks at so many pairs of rows goes by lists: as the options say, or because it is quicker.
+bool goes_by_lists(const KnnOptions& options, double pairs);
+
 /// extend_knn by lists (build_knn: no old rows).
 KnnTable extend_by_join(Context& context, const KnnTable& table, const DescriptorView& x_old,
                         const DescriptorView& x_new, const KnnOptions& options, KnnReport& report);

@@ -60,18 +60,6 @@ void require_effort(const KnnOptions& options) {
                 "0.95 is usual; for 1 use the exact method");
 }
 
-bool joins(const KnnOptions& options, double pairs) {
-  switch (options.method) {
-    case KnnMethod::automatic:
-      return pairs >= join_pairs;
-    case KnnMethod::exact:
-      return false;
-    case KnnMethod::join:
-      return pairs > 0;
-  }
-  return false;
-}
-
 double pairs(std::size_t a, std::size_t b) {
   return static_cast<double>(a) * static_cast<double>(b);
 }
@@ -90,8 +78,20 @@ KnnTable merge(int threads, const KnnTable& table, const KnnTable& more, std::ui
 
 }  // namespace
 
+bool knn::goes_by_lists(const KnnOptions& options, double pairs) {
+  switch (options.method) {
+    case KnnMethod::automatic:
+      return pairs >= join_pairs;
+    case KnnMethod::exact:
+      return false;
+    case KnnMethod::join:
+      return pairs > 0;
+  }
+  return false;
+}
+
 std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options) {
-  if (joins(options, pairs(rows, rows) / 2)) return knn::join_memory(rows, dim, options);
+  if (knn::goes_by_lists(options, pairs(rows, rows) / 2)) return knn::join_memory(rows, dim, options);
   const std::uint64_t codes = rows * (2 * dim + 12);
   const std::uint64_t table = rows * options.k * (sizeof(NodeId) + sizeof(float));
   return Reservoirs::memory(rows, options.k) + std::max(codes, table);  // the codes are gone when the table comes
@@ -113,7 +113,7 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
   KnnReport own;
   KnnReport& facts = report != nullptr ? *report : own;
   facts = {};
-  if (joins(options, pairs(x_new.rows(), x_old.rows()) + pairs(x_new.rows(), x_new.rows()) / 2))
+  if (knn::goes_by_lists(options, pairs(x_new.rows(), x_old.rows()) + pairs(x_new.rows(), x_new.rows()) / 2))
     return knn::extend_by_join(context, table, x_old, x_new, options, facts);
   return knn::extend_exactly(context, table, x_old, x_new, options);
 }
@@ -125,7 +125,8 @@ KnnTable search_knn(Context& context, const DescriptorView& queries, const Descr
   KnnReport own;
   KnnReport& facts = report != nullptr ? *report : own;
   facts = {};
-  if (joins(options, pairs(queries.rows(), x.rows()))) return knn::search_by_join(context, queries, x, options, facts);
+  if (knn::goes_by_lists(options, pairs(queries.rows(), x.rows())))
+    return knn::search_by_join(context, queries, x, options, facts);
   return knn::search_exactly(context, nullptr, queries, x, 0, options);
 }
 
@@ -139,7 +140,7 @@ KnnTable extend_search_knn(Context& context, const KnnTable& table, const Descri
   KnnReport own;
   KnnReport& facts = report != nullptr ? *report : own;
   facts = {};
-  if (joins(options, pairs(queries.rows(), x_new.rows())))
+  if (knn::goes_by_lists(options, pairs(queries.rows(), x_new.rows())))
     return merge(context.thread_count(), table, knn::search_by_join(context, queries, x_new, options, facts),
                  first_new_id, options.k);
   return knn::search_exactly(context, &table, queries, x_new, first_new_id, options);

@@ -85,6 +85,7 @@ std::string name(KnnMethod method) {
 
 std::string describe(const KnnReport& report) {
   if (report.method == KnnMethod::exact) return "exact";
+  if (report.lists == 0) return fmt::format("join: recall {:.3f} on a sample of the rows", report.recall);  // streamed
   return fmt::format("join: recall {:.3f} on a sample of {} rows; {} of {} lists a row", report.recall,
                      grouped(report.sampled), grouped(report.probes), grouped(report.lists));
 }

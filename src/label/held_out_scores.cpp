@@ -103,7 +103,7 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
   // kept[t][r][row][class]: sum of U_t over the columns that the row's fold leaves in
   const auto block = [&](std::uint32_t t, std::uint32_t r) { return ((t - 1) * std::size_t{repeats} + r) * rows; };
   Matrix<float> kept = Matrix<float>::zeroed(std::size_t{iterations} * repeats * rows, classes);
-  DiffusionOptions diffusion{.iterations = iterations};
+  DiffusionOptions diffusion{.iterations = iterations, .slice = options.slice};
   diffusion.read_from = 1;
   diffusion.normalise_columns = false;
   diffuse(context, graph, column_labels, column_count, queries, diffusion,

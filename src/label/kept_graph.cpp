@@ -16,6 +16,7 @@ namespace lowshot {
 namespace {
 
 constexpr std::uint64_t block_rows = 4096;
+constexpr std::uint64_t program_bytes = std::uint64_t{64} << 20;  // the program, the names and labels of the rows
 
 // The good rows of all shards in memory, with the norm's inverse a row.
 struct Rows {
@@ -129,18 +130,81 @@ std::optional<KeptGraph> read_kept(Context& context, const Place& place, const K
   return kept;
 }
 
-void write_kept(const Place& place, const KeptGraph& graph) {
+void make_folder(const Place& place) {
   std::error_code error;
   fs::create_directories(place.folder, error);
   if (error)
     throw Error(ErrorKind::resources, "the folder for the graph cannot be made: " + error.message(),
                 place.folder.string(), "name another with --work");
+}
+
+void write_kept(const Place& place, const KeptGraph& graph) {
+  make_folder(place);
   write_row_numbers(place.bad_rows(), graph.bad_rows);
   write_row_numbers(place.order(), graph.order);
   const KnnFiles files = knn_file_names(place.prefix(), static_cast<std::uint32_t>(graph.table.k()), TableFormat::raw);
   write_knn(files, graph.table);
   Origin origin = place.origin;
   record_search(origin, graph.search);
+  write_origin(files.ids, origin);
+}
+
+std::unique_ptr<RowSource> open_all(const Collection& collection, const KeepOptions& options) {
+  std::vector<std::unique_ptr<RowSource>> shards;
+  for (const fs::path& shard : collection.shards) shards.push_back(open_rows(shard, options.raw_dim));
+  return concatenate_rows(std::move(shards));
+}
+
+StreamedKnnOptions streamed_options(const KeepOptions& options, std::uint64_t memory) {
+  StreamedKnnOptions streamed;
+  streamed.knn = stored_options(options.knn);
+  streamed.memory = memory - std::min(memory, program_bytes);
+  return streamed;
+}
+
+// Rows that are no nodes, in one pass.
+std::vector<std::uint64_t> find_bad_rows(Context& context, RowSource& source) {
+  std::vector<std::uint64_t> bad;
+  Matrix<float> block(std::min(block_rows, source.rows()), source.dim());
+  for (std::uint64_t first = 0; first < source.rows(); first += block_rows) {
+    const MatrixView<float> part = block.view().rows(0, std::min(block_rows, source.rows() - first));
+    source.read(first, part);
+    double square = 0;
+    for (std::uint64_t i = 0; i < part.rows(); ++i)
+      if (!usable(part.row_span(i), square)) bad.push_back(first + i);
+    context.report("reading", first + part.rows(), source.rows(), "rows");
+  }
+  return bad;
+}
+
+void require_two(std::uint64_t good, const Collection& collection) {
+  if (good < 2)
+    throw Error(ErrorKind::input, fmt::format("{} of {} rows are usable, a graph needs two", good, collection.rows),
+                collection.shards.front().string());
+}
+
+// Straight into the files where it is kept.
+void stream_graph(Context& context, const Collection& collection, const KeepOptions& options, const Place& place,
+                  std::uint64_t memory) {
+  const auto source = open_all(collection, options);
+  const std::vector<std::uint64_t> bad = [&] {
+    Phase phase(context, "descriptors");
+    return find_bad_rows(context, *source);
+  }();
+  require_two(collection.rows - bad.size(), collection);
+  make_folder(place);
+  write_row_numbers(place.bad_rows(), std::vector<std::uint32_t>(bad.begin(), bad.end()));
+  StreamedKnnOptions streamed = streamed_options(options, memory);
+  streamed.scratch = place.folder / "scratch";
+  streamed.origin = place.origin;
+  const KnnFiles files = knn_file_names(place.prefix(), streamed.knn.k, TableFormat::raw);
+  Phase phase(context, "k-NN graph");
+  const auto good = skip_rows(*source, bad);
+  const StreamedKnnReport report = build_knn_streamed(context, *good, files, streamed);
+  context.info(fmt::format("graph: recall {:.4f} on a sample, {} cells, {:.2f} copies of a row", report.recall,
+                           report.parts, report.copies));
+  Origin origin = place.origin;
+  record_search(origin, search_of(streamed.knn, facts_of(report, streamed.knn)));
   write_origin(files.ids, origin);
 }
 
@@ -176,6 +240,12 @@ MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& op
   return plan;
 }
 
+std::optional<StreamedKnnPlan> plan_streamed_graph(const Collection& collection, const KeepOptions& options,
+                                                   std::uint64_t memory) {
+  if (keep_graph_memory(collection, options).total() <= memory) return {};
+  return plan_streamed_knn(collection.rows, collection.dim, collection.half, streamed_options(options, memory));
+}
+
 KeptGraph keep_graph(Context& context, const Collection& collection, const KeepOptions& options) {
   std::vector<std::string> hashes;
   {
@@ -192,14 +262,19 @@ KeptGraph keep_graph(Context& context, const Collection& collection, const KeepO
     }
   }
 
+  const std::uint64_t memory = context.memory_limit != 0 ? context.memory_limit : available_bytes();
+  if (plan_streamed_graph(collection, options, memory)) {
+    stream_graph(context, collection, options, place, memory);
+    auto kept = read_kept(context, place, options);
+    kept->origin = "built";
+    return std::move(*kept);
+  }
+
   const Rows rows = [&] {
     Phase phase(context, "descriptors");
     return load(context, collection, options.raw_dim);
   }();
-  if (rows.good < 2)
-    throw Error(ErrorKind::input,
-                fmt::format("{} of {} rows are usable, a graph needs two", rows.good, collection.rows),
-                collection.shards.front().string());
+  require_two(rows.good, collection);
 
   // The longest beginning of the shards whose graph is kept.
   std::optional<KeptGraph> beginning;

@@ -11,6 +11,7 @@
 #include "knn/table_search.h"
 #include "lowshot/context.h"
 #include "lowshot/knn.h"
+#include "lowshot/knn_streamed.h"
 #include "lowshot/knn_table.h"
 #include "lowshot/label.h"
 #include "lowshot/memory.h"
@@ -49,7 +50,13 @@ struct KeepOptions {
 /// to a full build in every case where the searches are exact. Throws Error (input) when fewer than two rows are good.
 KeptGraph keep_graph(Context& context, const Collection& collection, const KeepOptions& options);
 
-/// The most that keep_graph (when it has to build) allocates.
+/// The most that keep_graph (when it has to build) allocates with all descriptors in memory.
 MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& options);
+
+/// How the rows are streamed through scratch files (lowshot/knn_streamed.h) in `memory` bytes; nothing where they fit.
+/// keep_graph does it when keep_graph_memory exceeds context.memory_limit (or what is free). Then no kept beginning is
+/// extended.
+std::optional<StreamedKnnPlan> plan_streamed_graph(const Collection& collection, const KeepOptions& options,
+                                                   std::uint64_t memory);
 
 }  // namespace lowshot

@@ -142,7 +142,8 @@ std::string_view name(RowStatus status) {
 }
 
 std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options) {
-  const DiffusionOptions diffusion{.iterations = options.iterations.value_or(options.most_iterations)};
+  const DiffusionOptions diffusion{.iterations = options.iterations.value_or(options.most_iterations),
+                                   .slice = options.slice};
   const std::uint64_t answer = (sizeof(std::int32_t) + sizeof(float)) * options.top + sizeof(float) + sizeof(RowStatus);
   return diffuse_memory(nodes, nodes, classes, diffusion) + nodes * (answer + sizeof(NodeId) + sizeof(float));
 }
@@ -183,7 +184,7 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
     Phase phase(context, "diffusion");
     Matrix<NodeId> every(n, 1);
     std::iota(every.data(), every.data() + n, NodeId{0});
-    DiffusionOptions diffusion{.iterations = summary.iterations};
+    DiffusionOptions diffusion{.iterations = summary.iterations, .slice = options.slice};
     diffusion.read_from = summary.iterations;
     diffuse(context, graph, labels, classes, every, diffusion,
             [&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {

@@ -311,10 +311,12 @@ def test_usage(refused, arguments, pattern):
 def test_dry_run_and_memory(lowshot, refused, tmp_path, small_data):
     np.save(tmp_path / "x.npy", rows())
     data = small_data()
-    for arguments in (["build", tmp_path / "x.npy", "-o", tmp_path / "g"],
-                      ["build", "--data", data.root, "--work", tmp_path / "work", "--nbg", 100]):
-        assert "fits" in lowshot("knn", *arguments, "--dry-run").stdout
-        refused(4, "this job needs .* 1 MiB is the limit", "knn", *arguments, "--memory", "1M")
+    for arguments, message in ((["build", tmp_path / "x.npy", "-o", tmp_path / "g"], "even piece by piece this search needs .*"),
+                               (["build", "--data", data.root, "--work", tmp_path / "work", "--nbg", 100],
+                                "this job needs .* 1 MiB is the limit")):
+        out = lowshot("knn", *arguments, "--dry-run").stdout
+        assert "fits" in out and "Time: about " in out
+        refused(4, message, "knn", *arguments, "--memory", "1M")
     assert not (tmp_path / "work/knngraph").exists() and not list(tmp_path.glob("g_*"))
 
 

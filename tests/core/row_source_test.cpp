@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -115,6 +116,26 @@ TEST(ReadRows, TakesARangeAndChecksIt) {
   EXPECT_THAT(error_of([&] { read_rows(source, 4, 7); }), HasSubstr("counting, row 5, column 0"));
   EXPECT_THAT(error_of([&] { read_rows(source, 4, 11); }), AllOf(StartsWith("input: "), HasSubstr("there are 10")));
   EXPECT_THAT(error_of([&] { read_rows(source, 5, 4); }), StartsWith("input: "));
+}
+
+TEST(ReadSample, IsSpreadOverAllRows) {
+  CountingRows source;
+  std::vector<std::uint64_t> row_of;
+  const Matrix<float> two_blocks = read_sample(source, 4, 2, &row_of);
+  EXPECT_THAT(row_of, testing::ElementsAre(0, 1, 8, 9));
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(two_blocks(i, 0), static_cast<float>(row_of[i]));
+  for (std::uint64_t count = 0; count <= 12; ++count)
+    for (std::uint32_t blocks = 1; blocks <= 12; ++blocks) {
+      row_of.clear();
+      const Matrix<float> sample = read_sample(source, count, blocks, &row_of);
+      ASSERT_EQ(sample.rows(), std::min<std::uint64_t>(count, 10));
+      ASSERT_EQ(row_of.size(), sample.rows());
+      ASSERT_TRUE(std::is_sorted(row_of.begin(), row_of.end()) &&
+                  std::adjacent_find(row_of.begin(), row_of.end()) == row_of.end())
+          << count << " rows in " << blocks << " blocks";
+    }
+  source.bad_row = 9;
+  EXPECT_EQ(read_sample(source, 10)(9, 0), 0) << "a measurement goes on";
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <vector>
 
@@ -164,6 +165,27 @@ TEST(SliceRows, RefusesRowsThatAreNotThereAndMixedDimensions) {
   parts.push_back(open_raw_rows(directory / "a.raw", 3));
   EXPECT_THAT(error_of([&] { concatenate_rows(std::move(parts)); }),
               AllOf(StartsWith("input: "), HasSubstr("2 and 3")));
+}
+
+TEST(SkipRows, LeavesThemOutWhereverAReadBegins) {
+  const TemporaryDirectory directory;
+  put(directory / "a.raw", counting(20));
+  const auto all = open_raw_rows(directory / "a.raw", 2);
+  for (const std::vector<std::uint64_t>& skipped :
+       {std::vector<std::uint64_t>{}, {0}, {9}, {0, 1, 2}, {4, 5}, {0, 3, 4, 8, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}) {
+    std::vector<float> expected;
+    for (std::uint64_t row = 0; row < 10; ++row)
+      if (std::find(skipped.begin(), skipped.end(), row) == skipped.end())
+        expected.push_back(2 * static_cast<float>(row));
+    const auto some = skip_rows(*all, skipped);
+    ASSERT_EQ(some->rows(), expected.size());
+    for (std::size_t begin = 0; begin <= expected.size(); ++begin)
+      for (std::size_t end = begin; end <= expected.size(); ++end) {
+        Matrix<float> rows(end - begin, 2);
+        some->read(begin, rows);
+        for (std::size_t i = begin; i < end; ++i) ASSERT_EQ(rows(i - begin, 0), expected[i]);
+      }
+  }
 }
 
 }  // namespace
