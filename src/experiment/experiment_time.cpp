@@ -5,6 +5,7 @@
 
 #include "experiment/background.h"
 #include "experiment/pca_choice.h"
+#include "knn/table_search.h"
 #include "lowshot/derived_files.h"
 #include "lowshot/diffusion_time.h"
 #include "lowshot/experiment.h"
@@ -93,7 +94,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
   plan.add("reading", unlabelled.seconds_a_row * static_cast<double>(sizes.background) +
                           labelled.seconds_a_row * static_cast<double>(train->rows() + test_rows));
 
-  const KnnRates rates = measure_knn(quiet, rows, {.k = stored_k(options.k)}, sizes.nodes);
+  const KnnRates rates = measure_knn(quiet, rows, stored_options(options.knn), sizes.nodes);
   const double graph = sizes.background_graph_stored ? 0 : build_knn_seconds(rates, sizes.background);
   const std::uint64_t most_novel = options.in_domain ? 0 : sizes.labelled_novel;
   const std::uint64_t static_rows = sizes.nodes - most_novel;
@@ -112,7 +113,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
     if (from >= others)
       labels[i] = train_labels[labelled.row_of[from - others]] % static_cast<std::int32_t>(sizes.classes);
   }
-  const KnnTable table = build_knn(quiet, some, {.k = options.k, .method = KnnMethod::exact});
+  const KnnTable table = build_knn(quiet, some, {.k = options.knn.k, .method = KnnMethod::exact});
   Graph network;
   const double symmetrised = seconds_of([&] { network = symmetrise(quiet, table); });
   const double m = static_cast<double>(nodes), n = static_cast<double>(sizes.nodes);
@@ -143,7 +144,7 @@ TimePlan background_graph_seconds(Context& context, const ExperimentOptions& opt
                                     knn_sample_rows(context, sizes.nodes, sizes.dim));
   plan.add("reading", sample.seconds_a_row * static_cast<double>(sizes.nodes));
   plan.add("graph",
-           build_knn_seconds(measure_knn(quiet, sample.rows, {.k = stored_k(options.k)}, sizes.nodes), sizes.nodes));
+           build_knn_seconds(measure_knn(quiet, sample.rows, stored_options(options.knn), sizes.nodes), sizes.nodes));
   return plan;
 }
 

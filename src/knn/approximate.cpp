@@ -189,7 +189,7 @@ KnnTable extend_by_join(Context& context, const KnnTable& table, const Descripto
     return choose_effort(
         context,
         sample_truth(context, x, listing.codes, x, true, value_or(options.effort.sample, usual_sample), options),
-        listing, options);
+        listing, first_new, options);
   }();
   const RecallSample& sample = effort.sample;
 
@@ -253,7 +253,7 @@ KnnTable search_by_join(Context& context, const DescriptorView& queries, const D
     Phase phase(context, "k-NN: sample");
     return choose_effort(
         context, sample_truth(context, asked, codes, x, false, value_or(options.effort.sample, usual_sample), options),
-        listing, options);
+        listing, 0, options);
   }();
   const RecallSample& sample = effort.sample;
   const ListedRows rows = [&] {

@@ -98,7 +98,7 @@ std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnO
 }
 
 KnnMethod build_knn_method(std::uint64_t rows, const KnnOptions& options) {
-  return joins(options, pairs(rows, rows) / 2) ? KnnMethod::join : KnnMethod::exact;
+  return knn::goes_by_lists(options, pairs(rows, rows) / 2) ? KnnMethod::join : KnnMethod::exact;
 }
 
 KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options, KnnReport* report) {

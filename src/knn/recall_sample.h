@@ -30,9 +30,11 @@ RecallSample sample_truth(Context& context, const StackedRows& queries, const Fi
 double recall_of(const RecallSample& sample, const KnnTable& found);
 
 /// How many of its nearest lists must be visited until each of the sample's rows meets each of its true neighbours.
-/// Rows among the members meet in either's list. `most`: lists looked at; most + 1 for pairs that need more.
+/// Rows among the members meet in either's list. `most`: lists looked at; most + 1 for pairs that need more;
+/// 0 for pairs of members below first_new, which have met before.
 std::vector<std::uint32_t> meeting_ranks(Context& context, const RecallSample& sample, const FilterRows& codes,
-                                         Metric metric, const ListCentroids& centroids, std::uint32_t most);
+                                         Metric metric, const ListCentroids& centroids, std::uint32_t most,
+                                         NodeId first_new);
 
 /// The fewest visits with which a share of `recall` of the pairs that have not met before meets, and the share that
 /// meets with `probes` visits.

@@ -83,7 +83,7 @@ TimePlan label_seconds(Context& context, const Collection& collection, const Kee
   const auto streamed = plan_streamed_graph(collection, keep, memory);
   const double passes = streamed ? streamed->passes + 1 : 1;
   plan.add("reading", passes * reading * n / static_cast<double>(std::max<std::uint64_t>(size, 1)));
-  const KnnRates rates = measure_knn(quiet, rows, {.k = stored_k(keep.k)}, collection.rows);
+  const KnnRates rates = measure_knn(quiet, rows, stored_options(keep.knn), collection.rows);
   plan.add("graph", streamed ? search_streamed_seconds(rates, *streamed, collection.rows)
                              : build_knn_seconds(rates, collection.rows));
   if (streamed) plan.add("scratch files", scratch_seconds(*streamed, {.scratch = keep.work}));
