@@ -33,7 +33,7 @@ void score(const DescriptorView& own, std::size_t i, const DescriptorView& part,
 }  // namespace
 
 std::uint32_t kept_candidates(std::uint32_t k) {
-  return k + std::max(4u, k / 8);
+  return k + std::max(8u, k / 4);
 }
 
 void rescore(const StackedRows& queries, std::size_t query, const StackedRows& x, std::span<const Candidate> candidates,
