@@ -1,7 +1,7 @@
 // A diffusion over a stored k-NN table: what bench/compare times of ours beside sparse products.
 //
 //   lowshot_bench_diffusion_run PREFIX --k 32 [--order ORDER.npy] [--classes 128] [--labelled N] [--queries M]
-//                               [--iterations 3] [--pruning auto] [--step]
+//                               [--iterations 3] [--pruning auto] [--storage auto] [--step]
 //                               [--labels-out LABELS.npy --rows ROWS.npy --out SCORES.npy]
 //
 // Prints JSON: seconds of symmetrise and of diffuse, each the least of the repeats, and the peak of memory of diffuse
@@ -142,6 +142,9 @@ int main(int argc, char** argv) {
   app.add_option("--iterations", o.diffusion.iterations)->check(CLI::Range(2, 1000));
   app.add_option("--slice", o.diffusion.slice);
   app.add_option("--pruning", o.diffusion.pruning)->transform(CLI::CheckedTransformer(pruning));
+  const std::map<std::string, Storage> storage{
+      {"auto", Storage::automatic}, {"half", Storage::half}, {"single", Storage::single}};
+  app.add_option("--storage", o.diffusion.storage)->transform(CLI::CheckedTransformer(storage));
   app.add_flag("--step", o.step, "seconds of one step");
   app.add_option("--rows", o.rows, "nodes whose scores --out holds");
   app.add_option("--out", o.out, "float32 .npy")->needs("--rows");
