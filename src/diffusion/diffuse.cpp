@@ -15,6 +15,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "diffusion/last_step.h"
 #include "diffusion/places.h"
 #include "diffusion/reach.h"
 #include "diffusion/read_out.h"
@@ -35,12 +36,14 @@ using diffusion::StepTask;
 // nodes as they came); smaller slices stay in the last cache, and small graphs keep the exact path.
 constexpr std::uint64_t half_from_nodes = 1 << 17;
 // What a sparse step costs, counted in classes of a dense row: about 100 an edge (it is looked at, mostly in vain) and
-// 60 an addition. CPU seconds of one Zen 5 thread, 1,000,000 nodes in cluster order, 53 million edges, half precision:
-// a dense step of 64 classes .106 (.031 ns a class and edge), a first sparse step (2 million additions) .17, a second
-// one (123 million) 1.3 where 1024 classes dense take 1.7 and as much again to spread the rows to slices and zeros.
-constexpr std::uint64_t sparse_edge_cost = 100, sparse_addition_cost = 60;
-// What the change to dense slices costs, a row and class.
-constexpr std::uint64_t expand_cost = 24;
+// 20 an addition. CPU seconds of one Zen 5 thread on a busy machine, 1,000,000 nodes in cluster order, 53 million
+// edges, half precision: a dense step of 64 classes .106 (.031 ns a class and edge), a first sparse step (2 million
+// additions) .17, a second one (156 million) 1.2 where 1024 classes dense take 1.7; a last one fused with its read-out
+// (23 million edges, 1430 million additions) 1.9, of 2700 million 2.6.
+constexpr std::uint64_t sparse_edge_cost = 100, sparse_addition_cost = 20;
+// What the change to dense slices costs, a row and class, and their read-out, a neighbour and class: the last step of
+// those 1024 classes, dense for 10,000 queries, takes 2.4 to 3.7, a fifth of it the step itself.
+constexpr std::uint64_t expand_cost = 40, read_out_cost = 50;
 // Sparse rows, old and new together, hold at most as many entries a slot of the two dense slices: twice their memory in
 // float32 and in half precision.
 constexpr std::uint64_t sparse_rows_of_slices = 2;
@@ -110,22 +113,37 @@ void dense_step(Context& context, const GraphView& graph, const Matrix<T>& from,
 }
 
 // Steps t = 1, 2, .. on sparse rows, all classes at once, for as long as counted work says it pays (Pruning::on: for as
-// long as their memory allows). `emit` gets every U_t. Leaves the last one in `u` and returns its t.
-template <typename T, typename Emit>
+// long as their memory allows). `emit` gets every U_t but a last one that need not be stored: emit_last reads
+// it out of the one before. Leaves the last one that was stored in `u` and returns up to which t all is done.
+template <typename T, typename Emit, typename EmitLast>
 std::uint32_t sparse_steps(Context& context, const GraphView& graph, std::uint32_t classes, std::uint32_t width,
-                           const Reach& reach, const DiffusionOptions& options, SparseScores<T>& u, const Emit& emit) {
+                           MatrixView<const NodeId> queries, const Reach& reach, const DiffusionOptions& options,
+                           SparseScores<T>& u, const Emit& emit, const EmitLast& emit_last) {
   const int threads = context.thread_count();
   const std::uint64_t most_entries = sparse_rows_of_slices * graph.nodes() * width;
   for (std::uint32_t t = 1; t <= options.iterations; ++t) {
+    const bool last = t == options.iterations;
     const diffusion::StepWork work = diffusion::step_work(threads, graph, u, reach, t);
-    const bool pays =
-        options.pruning == Pruning::on ||
-        work.edges * sparse_edge_cost + work.additions * sparse_addition_cost <
-            std::uint64_t{classes} * (work.edges + (t == options.iterations ? graph.nodes() * expand_cost : 0));
-    if (!pays || u.entries > most_entries) return t - 1;
-    auto next = diffusion::sparse_step(threads, graph, u, classes, reach, t, most_entries - u.entries);
-    if (!next) return t - 1;
-    u = std::move(*next);
+    const std::uint64_t sparse = work.edges * sparse_edge_cost + work.additions * sparse_addition_cost;
+    const std::uint64_t dense =
+        classes * (work.edges + (last ? graph.nodes() * expand_cost + queries.size() * read_out_cost : 0));
+    const bool on = options.pruning == Pruning::on;
+    if (last &&
+        diffusion::last_step_memory(threads, queries.rows(), queries.cols(), classes) <=
+            2 * graph.nodes() * width * sizeof(T) &&
+        (on || sparse < dense)) {
+      const diffusion::QueryGroups groups(threads, queries, classes);
+      const double more = static_cast<double>(groups.edges(graph)) / static_cast<double>(work.edges + 1);
+      if (on || more * static_cast<double>(sparse) < static_cast<double>(dense)) {
+        emit_last(groups);
+        context.detail(fmt::format("diffusion: step {} read out of sparse rows, {:.2f} times its edges", t, more));
+        return t;
+      }
+    }
+    if (!(on || sparse < dense) || u.entries > most_entries) return t - 1;
+    auto stepped = diffusion::sparse_step(threads, graph, u, classes, reach, t, most_entries - u.entries);
+    if (!stepped) return t - 1;
+    u = std::move(*stepped);
     emit(t);
     context.detail(fmt::format("diffusion: step {} sparse, {} entries", t, u.entries));
   }
@@ -158,9 +176,14 @@ void diffuse_stored(Context& context, const GraphView& graph, std::span<const st
                            graph.nodes() * widest * sizeof(T) / sizeof(float),
                            [&](const Slice& slice, MatrixView<const float> v) { sink(t, slice.first, v); });
   };
+  const auto emit_last = [&](const diffusion::QueryGroups& groups) {
+    diffusion::last_step<T>(threads, graph, sparse, slices, queries, groups, scales.row(last),
+                            [&](const Slice& slice, MatrixView<const float> v) { sink(last, slice.first, v); });
+  };
   emit_sparse(0);
   const std::uint32_t dense_from =
-      reach ? sparse_steps(context, graph, classes, widest, *reach, options, sparse, emit_sparse) : 0;
+      reach ? sparse_steps(context, graph, classes, widest, queries, *reach, options, sparse, emit_sparse, emit_last)
+            : 0;
   if (dense_from == last) return;
 
   // Dense steps, slice by slice.

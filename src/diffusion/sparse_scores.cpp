@@ -9,19 +9,13 @@
 
 #include "core/half.h"
 #include "core/prefix_sums.h"
+#include "diffusion/row_sum.h"
 
 namespace lowshot::diffusion {
 namespace {
 
 constexpr std::size_t chunk_rows = 1024;  // rows a thread takes at a time; a multiple of 64: no word of marks is shared
 constexpr std::size_t slab_bytes = std::size_t{4} << 20;
-
-float value(const ClassScore<float>& s) {
-  return s.score;
-}
-float value(const ClassScore<Half>& s) {
-  return _cvtsh_ss(s.score.bits);
-}
 
 // Places in a group of eight that are set, moved to the front: compact_table[mask] holds their numbers.
 constexpr std::array<std::array<std::uint8_t, 8>, 256> make_compact_table() {
@@ -59,58 +53,13 @@ ClassScore<float>* append_group(__m256 scores, std::uint32_t first, ClassScore<f
   return to;
 }
 
-// The sum of one row: a place for every class. Rows of few additions mark the groups of 8 places they write; in rows of
-// many all places are looked at in the end, 8 at a time, which is cheaper than marks: 1024 classes take 0.1 us.
-class RowSum {
- public:
-  explicit RowSum(std::uint32_t classes)
-      : sum_((classes + group - 1) / group * group, 0.0f), marks_(sum_.size() / group / 64 + 1, 0) {}
-
-  template <typename T>
-  void add(std::span<const ClassScore<T>> entries, float weight) {
-    for (const ClassScore<T>& s : entries) sum_[s.cls] += weight * value(s);
-  }
-  template <typename T>
-  void mark(std::span<const ClassScore<T>> entries) {
-    for (const ClassScore<T>& s : entries) marks_[s.cls / group / 64] |= std::uint64_t{1} << (s.cls / group % 64);
-  }
-  bool marks_pay(std::uint64_t additions) const { return additions < sum_.size() / 16; }
-
-  /// Appends the sums times `scale`, rounded to T, and starts anew; what is rounded to 0 is no entry. Returns the end;
-  /// up to 8 entries more are written.
-  template <typename T>
-  ClassScore<T>* take(bool marked, float scale, ClassScore<T>* to) {
-    if (!marked) {
-      for (std::size_t c = 0; c < sum_.size(); c += group) to = take_group(c, scale, to);
-      return to;
-    }
-    for (std::size_t m = 0; m < marks_.size(); ++m)
-      for (; marks_[m] != 0; marks_[m] &= marks_[m] - 1)
-        to = take_group((m * 64 + static_cast<std::size_t>(std::countr_zero(marks_[m]))) * group, scale, to);
-    return to;
-  }
-
- private:
-  static constexpr std::uint32_t group = 8;
-
-  template <typename T>
-  ClassScore<T>* take_group(std::size_t first, float scale, ClassScore<T>* to) {
-    const __m256 scores = _mm256_mul_ps(_mm256_loadu_ps(sum_.data() + first), _mm256_set1_ps(scale));
-    _mm256_storeu_ps(sum_.data() + first, _mm256_setzero_ps());
-    return append_group(scores, static_cast<std::uint32_t>(first), to);
-  }
-
-  std::vector<float> sum_;
-  std::vector<std::uint64_t> marks_;
-};
-
 // Room for one row after the other, in slabs that all threads put into one result.
 template <typename T>
 class RowWriter {
  public:
   RowWriter(SparseScores<T>& result, std::uint32_t classes)
       : result_(result),
-        longest_row_(classes + 8),
+        longest_row_(classes + RowSum::group),
         slab_size_(std::max(longest_row_, slab_bytes / sizeof(ClassScore<T>))) {}
 
   ClassScore<T>* begin_row() {
@@ -136,26 +85,6 @@ class RowWriter {
   ClassScore<T>* next_ = nullptr;
 };
 
-// What is added for one row: the entries of the neighbours that have any.
-template <typename T>
-struct Terms {
-  std::vector<std::pair<std::span<const ClassScore<T>>, float>> of_neighbour;
-  std::uint64_t additions = 0;
-
-  void collect(const GraphView& graph, const SparseScores<T>& u, std::size_t i) {
-    of_neighbour.clear();
-    additions = 0;
-    for (const std::uint32_t edge : graph.row(i)) {
-      const std::uint32_t j = edge_node(edge);
-      if (!u.holds(j)) continue;
-      const auto entries = u.row(j);
-      __builtin_prefetch(entries.data());
-      of_neighbour.emplace_back(entries, static_cast<float>(edge_weight(edge)));
-      additions += entries.size();
-    }
-  }
-};
-
 template <typename T>
 SparseScores<T> empty_scores(std::size_t places) {
   SparseScores<T> u;
@@ -179,7 +108,7 @@ SparseScores<T> one_hot(int threads, std::span<const std::int32_t> labels) {
     for (const std::int32_t label : chunk(c)) entries[c + 1] += label >= 0;
   add_up(threads, entries);
   u.entries = entries[chunks];
-  u.slabs.emplace_back(u.entries);
+  u.slabs.emplace_back(u.entries + RowSum::group);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t c = 0; c < chunks; ++c) {
     ClassScore<T>* to = u.slabs[0].data() + entries[c];
@@ -223,29 +152,30 @@ std::optional<SparseScores<T>> sparse_step(int threads, const GraphView& graph, 
   {
     RowSum sum(classes);
     RowWriter<T> writer(next, classes);
-    Terms<T> terms;
+    std::array<Terms<T>, 2> terms;
+    std::vector<std::uint32_t> rows;
 #pragma omp for schedule(dynamic, 1)
     for (std::size_t c = 0; c < chunks; ++c) {
       // Too much is too much whichever thread finds it: the sum does not depend on who added what.
       if (__atomic_load_n(&next.entries, __ATOMIC_RELAXED) > most_entries) continue;
-      std::uint64_t entries = 0;
+      rows.clear();
       for (std::size_t i = c * chunk_rows; i < std::min(n, (c + 1) * chunk_rows); ++i) {
         if (i % 64 == 0) next.occupied[i / 64] = 0;
         next.rows[i] = {};
-        if (!reach.matters(i, t)) continue;
-        terms.collect(graph, u, i);
-        if (terms.additions == 0) continue;
-        const bool marked = sum.marks_pay(terms.additions);
-        for (const auto& [scores, weight] : terms.of_neighbour) {
-          if (marked) sum.mark(scores);
-          sum.add(scores, weight);
-        }
+        if (reach.matters(i, t)) rows.push_back(static_cast<std::uint32_t>(i));
+      }
+      std::uint64_t entries = 0;
+      sum_rows<T>(graph, u, rows, terms, sum, [&](std::size_t r) {
+        const std::size_t i = rows[r];
         ClassScore<T>* begin = writer.begin_row();
-        const std::uint32_t count = writer.end_row(sum.take(marked, graph.inverse_degree[i], begin));
+        ClassScore<T>* end = begin;
+        sum.take(graph.inverse_degree[i],
+                 [&](std::uint32_t first, __m256 scores) { end = append_group(scores, first, end); });
+        const std::uint32_t count = writer.end_row(end);
         next.rows[i] = {begin, count};
         next.occupied[i / 64] |= std::uint64_t{count != 0} << (i % 64);
         entries += count;
-      }
+      });
       __atomic_fetch_add(&next.entries, entries, __ATOMIC_RELAXED);
     }
   }
