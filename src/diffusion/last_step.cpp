@@ -83,9 +83,8 @@ void last_step(int threads, const GraphView& graph, const SparseScores<T>& u, st
         std::fill(total.begin(), total.end(), 0.0f);
         for (const NodeId j : queries.row_span(q)) {
           if (j == no_node) continue;
-          const T* row =
-              made.data() +
-              static_cast<std::size_t>(std::lower_bound(rows.begin(), rows.end(), j) - rows.begin()) * width;
+          const T* row = made.data() +
+                         static_cast<std::size_t>(std::lower_bound(rows.begin(), rows.end(), j) - rows.begin()) * width;
           for (std::size_t c = 0; c < width; c += RowSum::group)
             _mm256_storeu_ps(&total[c], _mm256_add_ps(_mm256_loadu_ps(&total[c]), load(row + c)));
         }

@@ -15,8 +15,8 @@ namespace lowshot::diffusion {
 
 /// Queries in groups of near ones, and the places that each group names: those rows are made once a group.
 struct QueryGroups {
-  std::vector<std::uint32_t> queries;   ///< all of them, by the lowest place that they name
-  std::uint32_t group;                  ///< how many make a group
+  std::vector<std::uint32_t> queries;     ///< all of them, by the lowest place that they name
+  std::uint32_t group;                    ///< how many make a group
   std::vector<std::vector<NodeId>> rows;  ///< of each group: the places named, rising
 
   /// Groups whose rows of `classes` scores take up to 8 MB; one query at least.

@@ -22,8 +22,8 @@ Matrix<NodeId> made_up_queries() {
   for (std::size_t q = 0; q < queries; ++q)
     for (std::size_t j = 0; j < k; ++j) named(q, j) = static_cast<NodeId>((q * 389 + j * j * 7) % nodes);
   named(3, 0) = no_node;
-  named(4, 1) = named(4, 0);                                      // twice
-  for (std::size_t j = 0; j < k; ++j) named(50, j) = no_node;     // nobody
+  named(4, 1) = named(4, 0);                                         // twice
+  for (std::size_t j = 0; j < k; ++j) named(50, j) = no_node;        // nobody
   for (std::size_t j = 0; j < k; ++j) named(51, j) = nodes - 1 - j;  // falling
   return named;
 }
