@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "lowshot/context.h"
+#include "lowshot/descriptors.h"
 #include "lowshot/logreg.h"
 #include "lowshot/matrix.h"
 #include "lowshot/row_source.h"
@@ -57,12 +58,12 @@ LdaFit fit_lda(Context& context, RowSource& x, std::span<const std::int32_t> lab
 
 /// The classifier of all classes: `x` are the raw labelled rows of novel classes, `labels` their classes. A class with
 /// neither base rows nor labels stands at mu. Throws Error (input) for a label that is out of range or of a base class.
-SoftmaxModel lda_model(Context& context, const LdaFit& fit, MatrixView<const float> x,
+SoftmaxModel lda_model(Context& context, const LdaFit& fit, const DescriptorView& x,
                        std::span<const std::int32_t> labels);
 
 /// out[i][c] = log P(class c | raw row x_i), rows x C: transform and log_softmax, block by block.
 void lda_log_softmax(Context& context, const RowTransform& transform, const SoftmaxModel& model,
-                     MatrixView<const float> x, MatrixView<float> out);
+                     const DescriptorView& x, MatrixView<float> out);
 
 /// Bytes that `fit_lda` holds at its peak, result included.
 std::uint64_t fit_lda_memory(std::uint64_t classes, std::uint64_t dim);

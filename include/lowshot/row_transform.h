@@ -1,6 +1,8 @@
 #pragma once
 // z = L2(x^exponent - mean): raw descriptors as the closed-form classifiers see them.
 
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "lowshot/context.h"
@@ -20,9 +22,10 @@ struct RowTransform {
 /// of threads.
 void transform_rows(Context& context, const RowTransform& transform, MatrixView<float> rows);
 
-/// The transform with the mean of x^exponent over all rows of `source`, read once in blocks; float64 sums. Where a
-/// value is negative, the exponent becomes 1 and the mean that of x. Independent of the number of threads. Throws Error
-/// (input) naming row and column of NaN and infinity.
-RowTransform centred_power(Context& context, RowSource& source, float exponent);
+/// The transform with the mean of x^exponent over the rows of `source` (with `labels`: those whose label is not -1),
+/// read once in blocks; float64 sums. Where a value is negative, the exponent becomes 1 and the mean that of x.
+/// Independent of the number of threads. Throws Error (input) naming row and column of NaN and infinity.
+RowTransform centred_power(Context& context, RowSource& source, float exponent,
+                           std::span<const std::int32_t> labels = {});
 
 }  // namespace lowshot

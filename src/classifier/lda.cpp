@@ -109,6 +109,12 @@ void divide(Matrix<double>& sums, std::span<const std::uint64_t> rows) {
       if (rows[c] != 0) value /= static_cast<double>(rows[c]);
 }
 
+void load_transformed(Context& context, const RowTransform& transform, const DescriptorView& x, MatrixView<float> z) {
+  for (std::size_t i = 0; i < z.rows(); ++i)
+    if (const float* row = x.load(i, z.row(i)); row != z.row(i)) std::copy_n(row, z.cols(), z.row(i));
+  transform_rows(context, transform, z);
+}
+
 /// m <- R^-1 (m - mu), every row.
 void whiten(const LdaFit& fit, Eigen::Ref<RowMajorDouble> means) {
   const auto dim = index(fit.root.rows());
@@ -279,7 +285,7 @@ LdaFit fit_lda(Context& context, RowSource& x, std::span<const std::int32_t> lab
   return fit;
 }
 
-SoftmaxModel lda_model(Context& context, const LdaFit& fit, MatrixView<const float> x,
+SoftmaxModel lda_model(Context& context, const LdaFit& fit, const DescriptorView& x,
                        std::span<const std::int32_t> labels) {
   const std::size_t dim = fit.means.cols();
   std::vector<std::uint64_t> rows(fit.classes());
@@ -294,8 +300,7 @@ SoftmaxModel lda_model(Context& context, const LdaFit& fit, MatrixView<const flo
     ++rows[static_cast<std::size_t>(labels[i])];
   }
   Matrix<float> z(x.rows(), x.cols());
-  std::copy_n(x.data(), x.size(), z.data());
-  transform_rows(context, fit.transform, z);
+  load_transformed(context, fit.transform, x, z);
   Matrix<double> novel = Matrix<double>::zeroed(fit.classes(), dim);
   add_to_classes(z, labels, novel, context.thread_count());
   divide(novel, rows);
@@ -312,13 +317,12 @@ SoftmaxModel lda_model(Context& context, const LdaFit& fit, MatrixView<const flo
 }
 
 void lda_log_softmax(Context& context, const RowTransform& transform, const SoftmaxModel& model,
-                     MatrixView<const float> x, MatrixView<float> out) {
-  Matrix<float> z(std::min(pca_block_rows, x.rows()), x.cols());
+                     const DescriptorView& x, MatrixView<float> out) {
+  Matrix<float> z(std::min<std::size_t>(pca_block_rows, x.rows()), x.cols());
   for (std::size_t first = 0; first < x.rows(); first += pca_block_rows) {
-    const std::size_t last = std::min(x.rows(), first + pca_block_rows);
+    const std::size_t last = std::min<std::size_t>(x.rows(), first + pca_block_rows);
     const MatrixView<float> block = z.view().rows(0, last - first);
-    std::copy_n(x.row(first), block.size(), block.data());
-    transform_rows(context, transform, block);
+    load_transformed(context, transform, x.rows(first, last), block);
     log_softmax(context, model, DescriptorView(block), out.rows(first, last));
   }
 }

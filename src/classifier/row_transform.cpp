@@ -35,13 +35,15 @@ void transform_rows(Context& context, const RowTransform& transform, MatrixView<
   }
 }
 
-RowTransform centred_power(Context& context, RowSource& source, float exponent) {
+RowTransform centred_power(Context& context, RowSource& source, float exponent, std::span<const std::int32_t> labels) {
+  assert(labels.empty() || labels.size() == source.rows());
   const std::size_t dim = source.dim();
   const std::uint64_t n = source.rows();
   const int threads = context.thread_count();
   std::vector<double> sum(dim), power_sum(dim);
   Matrix<float> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(block_rows, n)), dim);
   bool negative = false;
+  std::uint64_t used = 0;
   const auto add = [&](MatrixView<const float> block, std::vector<double>& total) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (std::size_t first = 0; first < dim; first += strip_columns)
@@ -50,14 +52,21 @@ RowTransform centred_power(Context& context, RowSource& source, float exponent) 
   };
   for (std::uint64_t first = 0; first < n; first += block_rows) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(block_rows, n - first));
-    const MatrixView<float> block = buffer.view().rows(0, count);
-    source.read(first, block);
-    require_finite(block, source.name(), first);
+    source.read(first, buffer.view().rows(0, count));
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!labels.empty() && labels[first + i] < 0) continue;
+      require_finite(buffer.view().rows(i, i + 1), source.name(), first + i);
+      if (i != kept) std::copy_n(buffer.row(i), dim, buffer.row(kept));
+      ++kept;
+    }
+    const MatrixView<float> block = buffer.view().rows(0, kept);
+    used += kept;
     add(block, sum);
     if (negative) continue;
     int below = 0;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(| : below)
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < kept; ++i) {
       for (const float value : block.row_span(i)) below |= value < 0 ? 1 : 0;
       raise(exponent, block.row_span(i));
     }
@@ -66,8 +75,8 @@ RowTransform centred_power(Context& context, RowSource& source, float exponent) 
   }
   RowTransform result{.exponent = negative ? 1.0f : exponent, .mean = std::vector<float>(dim)};
   const std::vector<double>& total = negative ? sum : power_sum;
-  for (std::size_t d = 0; d < dim && n != 0; ++d)
-    result.mean[d] = static_cast<float>(total[d] / static_cast<double>(n));
+  for (std::size_t d = 0; d < dim && used != 0; ++d)
+    result.mean[d] = static_cast<float>(total[d] / static_cast<double>(used));
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "experiment/background.h"
 #include "experiment/descriptors.h"
 #include "experiment/pca_choice.h"
+#include "experiment/recipe_part.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
@@ -129,6 +130,8 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
     Phase phase(context, "node order");
     part.order = graph_order(context, rows.rows(0, part.static_rows));
   }
+  if (options.recipe != Recipe::paper)
+    part.recipe = prepare_recipe(context, in.directory, part.classes, *in.train, *in.val);
   if (options.in_domain) {
     Phase phase(context, "static graph");
     drop_negative(part.table);
@@ -185,6 +188,9 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.memory.add("descriptors", (all + result.test_rows) * pca_dim * sizeof(float));
   result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.knn.k * place + order);
   result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
+  if (options.recipe != Recipe::paper)
+    result.memory.add("the recipe's classifier and scores",
+                      recipe_memory(*in.train, *in.val, sizes.novel, result.test_rows, result.classes));
   result.memory.add("program and buffers", std::uint64_t{64} << 20);
 
   if (no_pca)
@@ -208,6 +214,8 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
       options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "", result.test_rows));
   result.steps.push_back(fmt::format("{} iterations over {} nodes and {} classes", options.diffusion.iterations,
                                      result.nodes, result.classes));
+  if (options.recipe != Recipe::paper)
+    result.steps.push_back("a linear discriminant analysis of the base classes joins their answer");
   return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "experiment/recipe_part.h"
 #include "experiment/score_info.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
@@ -110,6 +111,8 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
   std::vector<std::uint32_t> offered(last + 1, 0);
   std::uint32_t reported = 0;
   std::optional<NpyTileWriter> score_file;
+  Matrix<float> votes;  // for the recipe: the last read-out of all classes
+  if (part.recipe) votes = Matrix<float>(tests, classes);
   if (!outputs.scores.empty()) score_file.emplace(outputs.scores, std::vector<std::uint64_t>{last + 1, tests, classes});
 
   {
@@ -117,6 +120,9 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
     const auto sink = [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
       top[t].offer(first, scores, context.thread_count());
       if (score_file) score_file->write(t * tests, first, scores);
+      if (part.recipe && t == last)
+        for (std::size_t i = 0; i < tests; ++i)
+          std::memcpy(votes.row(i) + first, scores.row(i), scores.cols() * sizeof(float));
       offered[t] += static_cast<std::uint32_t>(scores.cols());
       for (; reported <= last && offered[reported] == classes; ++reported) {
         IterationResult& iteration = result.iterations[reported];
@@ -128,6 +134,17 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
       }
     };
     diffuse(context, graph, nodes.labels, classes, nodes.queries.ids, options.diffusion, sink);
+  }
+  if (part.recipe) {
+    Phase phase(context, "recipe");
+    top[last] = TopClasses(tests, 5, TopClasses::Scores::any_sign);
+    top[last].offer(0, recipe_scores(context, *part.recipe, part.classes, split, votes), context.thread_count());
+    result.iterations.push_back({.iteration = last,
+                                 .recipe = "small",
+                                 .accuracy = accuracy(top[last], part.classes.test_labels, part.classes.is_novel),
+                                 .seconds = elapsed(),
+                                 .memory = resident_bytes()});
+    if (on_iteration) on_iteration(result.iterations.back());
   }
   if (score_file) {
     score_file->commit();

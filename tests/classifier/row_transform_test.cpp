@@ -73,6 +73,26 @@ TEST(RowTransform, AnyNegativeValueMeansNoPower) {
   }
 }
 
+TEST(RowTransform, RowsWithoutLabelAreLeftOut) {
+  MadeUpRows rows = rectified(9000, 5, 8), kept{0, 5, {}};
+  std::vector<std::int32_t> labels(rows.n);
+  for (std::size_t i = 0; i < rows.n; ++i) {
+    labels[i] = i % 3 == 0 ? 7 : -1;
+    if (i % 3 != 0) {
+      rows.row(i)[1] = i % 2 == 0 ? -1.0f : NAN;
+    } else {
+      ++kept.n;
+      kept.values.insert(kept.values.end(), rows.row(i), rows.row(i) + rows.d);
+    }
+  }
+  Context context = threads(2);
+  oracle::MemoryRows source(rows), only(kept);
+  const RowTransform transform = centred_power(context, source, 0.7f, labels);
+  EXPECT_EQ(transform.exponent, 0.7f);
+  const std::vector<float> expected = centred_power(context, only, 0.7f).mean;
+  for (std::size_t c = 0; c < rows.d; ++c) EXPECT_NEAR(transform.mean[c], expected[c], 1e-7);
+}
+
 TEST(RowTransform, NeverNaN) {
   Context context;
   Matrix<float> rows = Matrix<float>::zeroed(3, 4);
