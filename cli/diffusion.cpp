@@ -35,7 +35,7 @@ ExperimentOptions experiment_options(const Options& o) {
                         : o.storage == "float" ? Storage::single
                                                : Storage::automatic;
   e.pca = parse_pca(o.pca);
-  use_recipe(e, o.recipe == "small" ? Recipe::small : Recipe::paper);
+  use_recipe(e, recipe_of(o.recipe));
   return e;
 }
 
@@ -79,8 +79,10 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
 
 // A recipe has its own graph and iterations: what would be passed over is refused.
 void require_free(const CLI::App& command, const Options& o) {
-  if (o.recipe == "paper") return;
-  for (const char* name : {"--k", "--niter", "--pca"})
+  std::vector<const char*> decided;
+  if (o.recipe != "paper") decided = {"--k", "--niter", "--pca"};
+  if (o.recipe == "full") decided.insert(decided.end(), {"--storage", "--prune", "--lslice", "--storeLiters"});
+  for (const char* name : decided)
     if (command.count(name) != 0)
       throw Error(ErrorKind::usage, fmt::format("the recipe {} has its own {}", o.recipe, name), name,
                   "leave the option out, or use --recipe paper");
@@ -168,9 +170,10 @@ void add_diffusion(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--recipe", o->recipe,
-                   "paper: diffusion alone; small: diffusion with a discriminant analysis of the base classes, the "
-                   "last line and entry of `iterations`; right more often")
-      ->check(CLI::IsMember({"paper", "small"}))
+                   "paper: diffusion alone; small: with a discriminant analysis of the base classes; full: weighted "
+                   "edges and three classifiers, right most often. The recipe's answer is the last line and entry of "
+                   "`iterations`")
+      ->check(CLI::IsMember({"paper", "small", "full"}))
       ->capture_default_str();
   command->add_option("--storeL", o->outputs.scores, "Write the scores of all iterations: npy [T+1, test rows, C]");
   command->add_option("--storeLiters", o->outputs.label_matrix_pattern,

@@ -22,6 +22,7 @@
 #include "lowshot/raw_rows.h"
 #include "lowshot/recipe.h"
 #include "lowshot/split.h"
+#include "lowshot/three_part.h"
 #include "lowshot/time_plan.h"
 
 namespace lowshot {
@@ -56,9 +57,11 @@ struct ExperimentOptions {
 /// Sets the recipe and what belongs to it: k, PCA and iterations.
 void use_recipe(ExperimentOptions& options, Recipe recipe);
 
-/// What a recipe's classifier needs: the base classes' fit, and raw rows.
+/// What a recipe needs: the base classes' fit, and raw rows.
 struct RecipePart {
-  LdaFit lda;
+  LdaFit lda;                               ///< small
+  ThreePartFit three;                       ///< full
+  LinearMap spread, gather;                 ///< full: S^(-1/4), which descriptors go through, and S^(1/4)
   RawRows novel, test;                      ///< the novel classes' training rows, in file order; the test rows
   std::vector<std::uint32_t> row_of_train;  ///< row of the train file -> row of `novel`
 };
@@ -108,7 +111,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
 
 struct IterationResult {
   std::uint32_t iteration = 0;
-  std::string recipe = {};  ///< "small": its answer, from the read-out of this iteration; empty: the read-out alone
+  std::string recipe = {};  ///< "small", "full": its answer, with the read-out of this iteration; empty: that alone
   Accuracy accuracy;
   double seconds = 0;        ///< since the start of the run
   std::uint64_t memory = 0;  ///< resident bytes when the iteration was complete

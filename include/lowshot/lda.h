@@ -19,6 +19,7 @@
 
 #include "lowshot/context.h"
 #include "lowshot/descriptors.h"
+#include "lowshot/linear_map.h"
 #include "lowshot/logreg.h"
 #include "lowshot/matrix.h"
 #include "lowshot/row_source.h"
@@ -35,7 +36,7 @@ struct LdaOptions {
 /// What the base classes say; shared by all sets of novel labels.
 struct LdaFit {
   RowTransform transform;
-  double label_weight = 0;
+  double shrinkage = 1, label_weight = 0;
   Matrix<double> root;              ///< D x D, R lower triangular, R R' = S: u = R^-1 (z - mu), up to a rotation that
                                     ///< changes no score
   std::vector<double> centre;       ///< mu
@@ -64,6 +65,15 @@ SoftmaxModel lda_model(Context& context, const LdaFit& fit, const DescriptorView
 /// out[i][c] = log P(class c | raw row x_i), rows x C: transform and log_softmax, block by block.
 void lda_log_softmax(Context& context, const RowTransform& transform, const SoftmaxModel& model,
                      const DescriptorView& x, MatrixView<float> out);
+
+/// u = R^-1 (z - mu): rows whose classes scatter alike in all directions, as far as the shrinkage lets them.
+LinearMap whitening(const LdaFit& fit);
+
+/// S(shrinkage)^-power, D x D, nothing added; the covariance is that of the fit, whose own shrinkage must be below 1.
+LinearMap spreading(const LdaFit& fit, double shrinkage, double power);
+
+/// The classifier of z that does what `model` does of A z + b.
+SoftmaxModel behind(const LinearMap& map, const SoftmaxModel& model);
 
 /// Bytes that `fit_lda` holds at its peak, result included.
 std::uint64_t fit_lda_memory(std::uint64_t classes, std::uint64_t dim);

@@ -11,6 +11,7 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -21,6 +22,7 @@
 namespace lowshot {
 namespace {
 
+using RowMajorFloat = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using RowMajorDouble = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using DoubleRows = Eigen::Map<RowMajorDouble>;
 using ConstDoubleRows = Eigen::Map<const RowMajorDouble>;
@@ -227,6 +229,7 @@ LdaFit fit_lda(Context& context, RowSource& x, std::span<const std::int32_t> lab
 
   LdaFit fit;
   fit.transform = options.transform;
+  fit.shrinkage = options.shrinkage;
   fit.label_weight = options.label_weight;
   fit.rows.resize(classes);
   for (const std::int32_t label : labels)
@@ -325,6 +328,52 @@ void lda_log_softmax(Context& context, const RowTransform& transform, const Soft
     load_transformed(context, transform, x.rows(first, last), block);
     log_softmax(context, model, DescriptorView(block), out.rows(first, last));
   }
+}
+
+LinearMap whitening(const LdaFit& fit) {
+  const auto dim = index(fit.root.rows());
+  const ConstDoubleRows root(fit.root.data(), dim, dim);
+  RowMajorDouble inverse = RowMajorDouble::Identity(dim, dim);
+  root.triangularView<Eigen::Lower>().solveInPlace(inverse);
+  LinearMap map;
+  map.a = Matrix<float>(fit.root.rows(), fit.root.rows());
+  map.b.resize(fit.root.rows());
+  Eigen::Map<RowMajorFloat>(map.a.data(), dim, dim) = inverse.cast<float>();
+  const Eigen::Map<const Eigen::VectorXd> centre(fit.centre.data(), dim);
+  Eigen::Map<Eigen::VectorXf>(map.b.data(), dim) = (-inverse * centre).cast<float>();
+  return map;
+}
+
+LinearMap spreading(const LdaFit& fit, double shrinkage, double power) {
+  assert(fit.shrinkage < 1);
+  const auto dim = index(fit.root.rows());
+  const ConstDoubleRows root(fit.root.data(), dim, dim);
+  // S(lam) = (1 - lam) S_w + lam s I has the trace D s of S_w, so it also tells S_w.
+  RowMajorDouble s = root * root.transpose();
+  const double scale = s.trace() / static_cast<double>(dim);
+  s.diagonal().array() -= fit.shrinkage * scale;
+  s *= (1 - shrinkage) / (1 - fit.shrinkage);
+  s.diagonal().array() += shrinkage * scale;
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(s);
+  const Eigen::VectorXd values = solver.eigenvalues().cwiseMax(scale * 1e-12).array().pow(-power);
+  LinearMap map;
+  map.a = Matrix<float>(fit.root.rows(), fit.root.rows());
+  Eigen::Map<RowMajorFloat>(map.a.data(), dim, dim) =
+      (solver.eigenvectors() * values.asDiagonal() * solver.eigenvectors().transpose()).cast<float>();
+  return map;
+}
+
+SoftmaxModel behind(const LinearMap& map, const SoftmaxModel& model) {
+  const auto classes = index(model.classes()), in = index(map.in()), out = index(map.out());
+  const Eigen::Map<const RowMajorFloat> weights(model.weights.data(), classes, out + 1), a(map.a.data(), out, in);
+  SoftmaxModel result{Matrix<float>(model.classes(), map.in() + 1)};
+  Eigen::Map<RowMajorFloat> all(result.weights.data(), classes, in + 1);
+  const RowMajorDouble w = weights.leftCols(out).cast<double>();
+  all.leftCols(in) = (w * a.cast<double>()).cast<float>();
+  Eigen::VectorXd bias = weights.col(out).cast<double>();
+  if (!map.b.empty()) bias += w * Eigen::Map<const Eigen::VectorXf>(map.b.data(), out).cast<double>();
+  all.col(in) = bias.cast<float>();
+  return result;
 }
 
 std::uint64_t fit_lda_memory(std::uint64_t classes, std::uint64_t dim) {

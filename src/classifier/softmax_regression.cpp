@@ -19,45 +19,51 @@ namespace {
 constexpr std::size_t chunk_rows = product_depth;  // one product deep
 constexpr std::size_t groups = 16;                 // sums of gradients; more only for more threads than that
 
-using Residuals = Eigen::Map<RowMajorFloat>;
-
-/// A group's share of the gradient: D x C for the weights, C for the bias.
+/// A group's share of the gradient: D x C for the weights, C for the bias. All matrices here are column-major, so that
+/// Eigen's kernel (24 x 4) meets C along its short side: with 50 classes along the long one half of it was idle.
 struct Share {
-  Matrix<float> weights;
-  std::vector<float> bias;
-  Matrix<float> chunk;  // chunk_rows x C: logits, then residuals
+  Eigen::MatrixXf weights;
+  Eigen::RowVectorXf bias;
+  Eigen::MatrixXf logits;  // chunk_rows x C, then residuals
 };
 
-/// logits -> weight (P - Y), row by row.
-void to_residuals(MatrixView<float> z, std::span<const std::int32_t> labels, const std::vector<float>& weight) {
-  for (std::size_t i = 0; i < z.rows(); ++i) {
-    Eigen::Map<Eigen::ArrayXf> row(z.row(i), index(z.cols()));
-    const auto own = static_cast<std::size_t>(labels[i]);
-    row = (row - row.maxCoeff()).exp();
-    row *= weight[own] / row.sum();
-    row[index(own)] -= weight[own];
+/// logits -> weight (P - Y), all rows at once.
+void to_residuals(Eigen::Ref<Eigen::MatrixXf> z, std::span<const std::int32_t> labels,
+                  const std::vector<float>& weight) {
+  Eigen::ArrayXf most = z.col(0), sum = Eigen::ArrayXf::Zero(z.rows());
+  for (Eigen::Index c = 1; c < z.cols(); ++c) most = most.max(z.col(c).array());
+  for (Eigen::Index c = 0; c < z.cols(); ++c) {
+    z.col(c) = (z.col(c).array() - most).exp();
+    sum += z.col(c).array();
+  }
+  for (Eigen::Index i = 0; i < z.rows(); ++i)
+    sum[i] = weight[static_cast<std::size_t>(labels[static_cast<std::size_t>(i)])] / sum[i];
+  for (Eigen::Index c = 0; c < z.cols(); ++c) z.col(c).array() *= sum;
+  for (Eigen::Index i = 0; i < z.rows(); ++i) {
+    const std::int32_t own = labels[static_cast<std::size_t>(i)];
+    z(i, own) -= weight[static_cast<std::size_t>(own)];
   }
 }
 
 /// share <- sum over rows begin .. end-1 of weight (P - Y) [row, 1].
 void add_gradient(MatrixView<const float> rows, std::span<const std::int32_t> labels, const std::vector<float>& weight,
-                  MatrixView<const float> transposed, const std::vector<float>& bias, std::size_t begin,
-                  std::size_t end, Share& share) {
-  const std::size_t classes = bias.size(), dim = rows.cols();
-  Residuals gradient(share.weights.data(), index(dim), index(classes));
-  gradient.setZero();
-  std::fill(share.bias.begin(), share.bias.end(), 0.0f);
+                  const Eigen::MatrixXf& y, const Eigen::RowVectorXf& bias, std::size_t begin, std::size_t end,
+                  Share& share) {
+  const std::size_t dim = rows.cols();
+  share.weights.setZero();
+  share.bias.setZero();
   for (std::size_t first = begin; first < end; first += chunk_rows) {
     const std::size_t count = std::min(chunk_rows, end - first);
-    const MatrixView<float> z = share.chunk.view().rows(0, count);
-    for (std::size_t i = 0; i < count; ++i) std::copy(bias.begin(), bias.end(), z.row(i));
-    add_product(rows.row(first), count, transposed, z.data());
-    to_residuals(z, labels.subspan(first, count), weight);
-    const Residuals residuals(z.data(), index(count), index(classes));
     const ConstRows x(rows.row(first), index(count), index(dim), Eigen::OuterStride<>(index(dim)));
-    gradient.noalias() += x.transpose() * residuals;
-    for (std::size_t i = 0; i < count; ++i)
-      for (std::size_t c = 0; c < classes; ++c) share.bias[c] += z(i, c);
+    Eigen::Ref<Eigen::MatrixXf> z = share.logits.topRows(index(count));
+    z.rowwise() = bias;
+    for (std::size_t d = 0; d < dim; d += product_depth) {
+      const Eigen::Index depth = index(std::min(product_depth, dim - d));
+      z.noalias() += x.middleCols(index(d), depth) * y.middleRows(index(d), depth);
+    }
+    to_residuals(z, labels.subspan(first, count), weight);
+    share.weights.noalias() += x.transpose() * z;
+    share.bias += z.colwise().sum();
   }
 }
 
@@ -106,13 +112,13 @@ SoftmaxModel softmax_regression(Context& context, MatrixView<const float> rows, 
     if (count[c] != 0) weight[c] = static_cast<float>(1 / (present * static_cast<double>(count[c])));
 
   const int threads = context.thread_count();
+  const Eigen::Index in = index(dim), out = index(classes);
   std::vector<Share> shares(groups);
-  for (Share& s : shares) s = {Matrix<float>(dim, classes), std::vector<float>(classes), {}};
-  for (Share& s : shares) s.chunk = Matrix<float>(chunk_rows, classes);
-  // w and y, transposed: row d the weights of dimension d, the last row the bias
-  Matrix<double> w = Matrix<double>::zeroed(dim + 1, classes), before = Matrix<double>::zeroed(dim + 1, classes);
-  Matrix<float> y(dim, classes);
-  std::vector<float> bias(classes);
+  for (Share& s : shares)
+    s = {Eigen::MatrixXf(in, out), Eigen::RowVectorXf(out), Eigen::MatrixXf(index(chunk_rows), out)};
+  Eigen::MatrixXd w = Eigen::MatrixXd::Zero(in + 1, out), before = w;  // the last row: the bias
+  Eigen::MatrixXf y(in, out);
+  Eigen::RowVectorXf bias(out);
   const std::size_t chunks = (n + chunk_rows - 1) / chunk_rows;
   for (std::uint32_t t = 0; t < options.iterations; ++t) {
     const double momentum = t / (t + 3.0);
@@ -120,20 +126,20 @@ SoftmaxModel softmax_regression(Context& context, MatrixView<const float> rows, 
 #pragma omp parallel num_threads(threads)
     {
 #pragma omp for schedule(static)
-      for (std::size_t d = 0; d <= dim; ++d)
-        for (std::size_t c = 0; c < classes; ++c)
-          (d < dim ? y(d, c) : bias[c]) = static_cast<float>(w(d, c) + momentum * (w(d, c) - before(d, c)));
+      for (Eigen::Index c = 0; c < out; ++c)
+        for (Eigen::Index d = 0; d <= in; ++d)
+          (d < in ? y(d, c) : bias[c]) = static_cast<float>(w(d, c) + momentum * (w(d, c) - before(d, c)));
 #pragma omp for schedule(dynamic, 1)
       for (std::size_t g = 0; g < groups; ++g)
         add_gradient(rows, labels, weight, y, bias, std::min(n, g * chunks / groups * chunk_rows),
                      std::min(n, (g + 1) * chunks / groups * chunk_rows), shares[g]);
         // w <- y - step (gradient + 2 penalty y)
 #pragma omp for schedule(static) reduction(&& : finite)
-      for (std::size_t d = 0; d <= dim; ++d)
-        for (std::size_t c = 0; c < classes; ++c) {
+      for (Eigen::Index c = 0; c < out; ++c)
+        for (Eigen::Index d = 0; d <= in; ++d) {
           const double at = w(d, c) + momentum * (w(d, c) - before(d, c));
-          double gradient = d < dim ? 2 * options.penalty * at : 0;
-          for (const Share& s : shares) gradient += d < dim ? s.weights(d, c) : s.bias[c];
+          double gradient = d < in ? 2 * options.penalty * at : 0;
+          for (const Share& s : shares) gradient += d < in ? s.weights(d, c) : s.bias[c];
           before(d, c) = w(d, c);
           w(d, c) = at - step * gradient;
           finite = finite && std::isfinite(w(d, c));
@@ -145,8 +151,7 @@ SoftmaxModel softmax_regression(Context& context, MatrixView<const float> rows, 
     context.report("regression", t + 1, options.iterations, "iterations");
   }
   SoftmaxModel model{Matrix<float>(classes, dim + 1)};
-  for (std::size_t c = 0; c < classes; ++c)
-    for (std::size_t d = 0; d <= dim; ++d) model.weights(c, d) = static_cast<float>(w(d, c));
+  Eigen::Map<RowMajorFloat>(model.weights.data(), out, in + 1) = w.transpose().cast<float>();
   return model;
 }
 

@@ -123,7 +123,7 @@ std::vector<PlanOption> options_of_diffusion() {
           whole("niter", e.diffusion.iterations, 0, 65000),
           whole("lslice", e.diffusion.slice, 0, UINT32_MAX),
           choice("prune", {"auto", "on", "off"}),
-          choice("recipe", {"paper", "small"}),
+          choice("recipe", {"paper", "small", "full"}),
           whole("nlabeled", 1, 0, UINT32_MAX),
           whole("seed", 1, 0, UINT32_MAX)};
 }
@@ -195,7 +195,7 @@ ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
   e.diffusion.slice = number_of(s, "lslice");
   const std::string& prune = s.at("prune");
   e.diffusion.pruning = prune == "on" ? Pruning::on : prune == "off" ? Pruning::off : Pruning::automatic;
-  use_recipe(e, s.at("recipe") == "small" ? Recipe::small : Recipe::paper);
+  use_recipe(e, recipe_of(s.at("recipe")));
   return e;
 }
 

@@ -8,6 +8,7 @@
 
 #include "oracle/lda.h"
 #include "oracle/memory_rows.h"
+#include "oracle/principal_axes.h"
 #include "oracle/views.h"
 
 namespace lowshot {
@@ -217,6 +218,83 @@ TEST(Lda, TheNumberOfThreadsChangesNoBit) {
     EXPECT_EQ(a.between, one.between);
     EXPECT_EQ(a.temperature, one.temperature);
     EXPECT_EQ(std::memcmp(a.scores.data(), one.scores.data(), a.scores.size() * sizeof(float)), 0);
+  }
+}
+
+// Whitened rows: the covariance within the base classes is R^-1 S_w R^-1', and a classifier of u is one of z.
+TEST(Lda, WhiteningAndSpreadingAreThoseOfTheCovariance) {
+  const Problem p = make_problem({.base_classes = 4, .base_rows = 50, .dim = 5});
+  Context context;
+  oracle::MemoryRows base(p.base);
+  const LdaFit fit = fit_lda(context, base, p.base_labels, static_cast<std::uint32_t>(p.classes), {.shrinkage = 0.9});
+  const Dense z = transformed(p.base, {});
+  // S_w as the formula stands
+  Dense within(5, 5);
+  for (std::int32_t c = 0; c < 4; ++c) {
+    Dense own(0, 5);
+    for (std::size_t i = 0; i < z.rows; ++i)
+      if (p.base_labels[i] == c) {
+        ++own.rows;
+        for (std::size_t d = 0; d < 5; ++d) own.values.push_back(z(i, d));
+      }
+    const Dense scatter = oracle::scatter(own);
+    for (std::size_t e = 0; e < 25; ++e) within.values[e] += scatter.values[e] / static_cast<double>(z.rows);
+  }
+  double trace = 0;
+  for (std::size_t d = 0; d < 5; ++d) trace += within(d, d);
+  const auto product = [](const auto& a, const auto& b) {
+    Dense result(5, 5);
+    for (std::size_t i = 0; i < 5; ++i)
+      for (std::size_t j = 0; j < 5; ++j)
+        for (std::size_t k = 0; k < 5; ++k) result(i, j) += double{a(i, k)} * double{b(k, j)};
+    return result;
+  };
+  const auto shrunk = [&](double lam, std::size_t i, std::size_t j) {
+    return (1 - lam) * within(i, j) + (i == j ? lam * trace / 5 : 0);
+  };
+  // M^4 S = I for M = S(.1)^(-1/4); N M = I for N = S(.1)^(1/4)
+  const LinearMap spread = spreading(fit, 0.1, 0.25), gather = spreading(fit, 0.1, -0.25);
+  Dense s(5, 5);
+  for (std::size_t i = 0; i < 5; ++i)
+    for (std::size_t j = 0; j < 5; ++j) s(i, j) = shrunk(0.1, i, j);
+  const Dense second = product(spread.a, spread.a), identity = product(product(second, second), s);
+  const Dense back = product(gather.a, spread.a);
+  // u: R^-1 S R^-1' = I, centred on mu
+  const LinearMap white = whitening(fit);
+  for (std::size_t i = 0; i < 5; ++i) {
+    double of_centre = white.b[i];
+    for (std::size_t j = 0; j < 5; ++j) {
+      EXPECT_NEAR(identity(i, j), i == j ? 1 : 0, 1e-4);
+      EXPECT_NEAR(back(i, j), i == j ? 1 : 0, 1e-5);
+      of_centre += double{white.a(i, j)} * fit.centre[j];
+      double value = 0;
+      for (std::size_t k = 0; k < 5; ++k)
+        for (std::size_t l = 0; l < 5; ++l) value += double{white.a(i, k)} * shrunk(0.9, k, l) * double{white.a(j, l)};
+      EXPECT_NEAR(value, i == j ? 1 : 0, 1e-5);
+    }
+    EXPECT_NEAR(of_centre, 0, 1e-5);
+  }
+}
+
+TEST(Lda, AModelBehindAMapIsAModel) {
+  LinearMap map;
+  map.a = Matrix<float>(2, 3);
+  for (std::size_t e = 0; e < 6; ++e) map.a.data()[e] = static_cast<float>(e) - 2.5f;
+  map.b = {0.5f, -1};
+  SoftmaxModel model{Matrix<float>(2, 3)};
+  for (std::size_t e = 0; e < 6; ++e) model.weights.data()[e] = 1.0f + static_cast<float>(e * e);
+  const SoftmaxModel joined = behind(map, model);
+  ASSERT_EQ(joined.dim(), 3u);
+  const float x[] = {0.25f, -3, 2};
+  for (std::size_t c = 0; c < 2; ++c) {
+    double expected = model.weights(c, 2), found = joined.weights(c, 3);
+    for (std::size_t i = 0; i < 2; ++i) {
+      double y = map.b[i];
+      for (std::size_t d = 0; d < 3; ++d) y += map.a(i, d) * x[d];
+      expected += model.weights(c, i) * y;
+    }
+    for (std::size_t d = 0; d < 3; ++d) found += joined.weights(c, d) * x[d];
+    EXPECT_NEAR(found, expected, 1e-4);
   }
 }
 

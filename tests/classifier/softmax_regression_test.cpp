@@ -35,42 +35,6 @@ std::vector<std::int32_t> uneven_labels(std::size_t n, std::int32_t classes) {
   return labels;
 }
 
-// The gradient with rows weighed by class: the plain gradient of each class's rows alone, averaged over classes.
-Dense balanced_gradient(const Dense& weights, const Dense& x, const std::vector<std::int32_t>& labels, double penalty) {
-  std::vector<Dense> of_class(weights.rows, Dense(0, x.cols));
-  for (std::size_t i = 0; i < x.rows; ++i) {
-    Dense& own = of_class[static_cast<std::size_t>(labels[i])];
-    ++own.rows;
-    for (std::size_t d = 0; d < x.cols; ++d) own.values.push_back(x(i, d));
-  }
-  double present = 0;
-  for (const Dense& own : of_class) present += own.rows > 0 ? 1 : 0;
-  Dense gradient(weights.rows, weights.cols);
-  for (std::size_t c = 0; c < of_class.size(); ++c) {
-    if (of_class[c].rows == 0) continue;
-    const std::vector<std::uint32_t> own(of_class[c].rows, static_cast<std::uint32_t>(c));
-    const Dense part = oracle::regression_gradient(weights, of_class[c], own);
-    for (std::size_t e = 0; e < part.values.size(); ++e) gradient.values[e] += part.values[e] / present;
-  }
-  for (std::size_t c = 0; c < weights.rows; ++c)
-    for (std::size_t d = 0; d < x.cols; ++d) gradient(c, d) += 2 * penalty * weights(c, d);
-  return gradient;
-}
-
-Dense oracle_regression(const Dense& x, const std::vector<std::int32_t>& labels, std::size_t classes, double step,
-                        const SoftmaxRegressionOptions& options) {
-  Dense w(classes, x.cols + 1), before = w;
-  for (std::uint32_t t = 0; t < options.iterations; ++t) {
-    Dense y = w;
-    for (std::size_t e = 0; e < y.values.size(); ++e)
-      y.values[e] += static_cast<double>(t) / (t + 3) * (w.values[e] - before.values[e]);
-    before = w;
-    const Dense gradient = balanced_gradient(y, x, labels, options.penalty);
-    for (std::size_t e = 0; e < y.values.size(); ++e) w.values[e] = y.values[e] - step * gradient.values[e];
-  }
-  return w;
-}
-
 TEST(SoftmaxRegression, IsAsTheOracleSays) {
   for (const std::size_t n : {1, 255, 256, 257, 600})
     for (const std::size_t d : {1, 5, 33})
@@ -83,7 +47,8 @@ TEST(SoftmaxRegression, IsAsTheOracleSays) {
         const double step = 0.2;
         const SoftmaxModel model =
             softmax_regression(context, oracle::view(rows), labels, static_cast<std::uint32_t>(classes), step, options);
-        const Dense expected = oracle_regression(dense(rows), labels, static_cast<std::size_t>(classes), step, options);
+        const Dense expected = oracle::balanced_regression(dense(rows), labels, static_cast<std::size_t>(classes), step,
+                                                           options.penalty, options.iterations);
         for (std::size_t e = 0; e < expected.values.size(); ++e)
           ASSERT_NEAR(model.weights.data()[e], expected.values[e], 1e-5);
       }
@@ -97,7 +62,8 @@ TEST(SoftmaxRegression, ReachesTheMinimum) {
   const SoftmaxModel model = softmax_regression(context, oracle::view(rows), labels, 5, step);
   Dense weights(5, 9);
   for (std::size_t e = 0; e < weights.values.size(); ++e) weights.values[e] = model.weights.data()[e];
-  for (const double value : balanced_gradient(weights, dense(rows), labels, 0.005).values) EXPECT_NEAR(value, 0, 2e-4);
+  for (const double value : oracle::balanced_gradient(weights, dense(rows), labels, 0.005).values)
+    EXPECT_NEAR(value, 0, 2e-4);
 }
 
 TEST(SoftmaxRegression, StepIsThatOfTheLargestEigenvalue) {

@@ -1,4 +1,4 @@
-"""lowshot diffusion --recipe small: the published means, and its answer against the formulas in numpy."""
+"""lowshot diffusion --recipe: the published means, and the small recipe's answer against the formulas in numpy."""
 
 import json
 
@@ -25,6 +25,28 @@ def test_published_means(lowshot, full_data, tmp_path, background):
     for labels, (all_, novel) in zip((1, 2, 5, 10, 20), MEANS[background], strict=True):
         ours = [r["iterations"][-1] for r in runs if r["nlabeled"] == labels]
         assert len(ours) == 5 and all(i["recipe"] == "small" for i in ours)
+        assert 100 * np.mean([i["top5_all"] for i in ours]) == pytest.approx(all_, abs=0.4), labels
+        assert 100 * np.mean([i["top5_novel"] for i in ours]) == pytest.approx(novel, abs=0.4), labels
+
+
+# The recipe full: with correct and smooth in the in-domain setting.
+FULL_MEANS = {
+    "none": [(77.8, 60.4), (82.0, 69.4), (86.3, 79.2), (88.1, 83.7), (89.4, 86.8)],
+    "60k": [(77.8, 60.1), (81.6, 68.4), (86.1, 78.9), (88.0, 83.9), (89.4, 87.3)],
+    "in-domain": [(80.5, 69.0), (84.3, 76.8), (88.0, 84.3), (89.3, 86.7), (90.2, 88.1)],
+}
+
+
+@pytest.mark.parametrize("background", SETTINGS)
+def test_published_means_of_full(lowshot, full_data, tmp_path, background):
+    """One and ten labels: each experiment trains a regression."""
+    result = tmp_path / "result.json"
+    lowshot("diffusion", "--data", full_data, "--work", tmp_path / "work", *SETTINGS[background], "--recipe", "full",
+            "--nlabeled", "1,10", "--seed", "1-5", "--mode", "val", "--json", result, "-q")
+    runs = json.loads(result.read_text())["runs"]
+    for labels, (all_, novel) in ((1, FULL_MEANS[background][0]), (10, FULL_MEANS[background][3])):
+        ours = [r["iterations"][-1] for r in runs if r["nlabeled"] == labels]
+        assert len(ours) == 5 and all(i["recipe"] == "full" for i in ours)
         assert 100 * np.mean([i["top5_all"] for i in ours]) == pytest.approx(all_, abs=0.4), labels
         assert 100 * np.mean([i["top5_novel"] for i in ours]) == pytest.approx(novel, abs=0.4), labels
 
@@ -137,9 +159,10 @@ def test_answer_is_that_of_the_formulas(lowshot, bundled_data, tmp_path, setting
     assert last["top5_novel"] == pytest.approx(right[novel_class[truth]].mean(), abs=0.002)
 
 
-def test_does_not_depend_on_threads(lowshot, bundled_data, tmp_path):
+@pytest.mark.parametrize("recipe", ["small", "full"])
+def test_does_not_depend_on_threads(lowshot, bundled_data, tmp_path, recipe):
     for threads in ("1", "2", "5"):
-        lowshot("diffusion", "--data", bundled_data, "--work", tmp_path / "work", "--nbg", "0", "--recipe", "small",
+        lowshot("diffusion", "--data", bundled_data, "--work", tmp_path / "work", "--in-domain", "--recipe", recipe,
                 "--threads", threads, "--predictions", tmp_path / f"{threads}.csv", "-q")
         assert (tmp_path / f"{threads}.csv").read_bytes() == (tmp_path / "1.csv").read_bytes()
 
