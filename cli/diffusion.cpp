@@ -19,7 +19,8 @@ struct Options {
   CommonOptions common;
   ExperimentOptions experiment;
   RunOutputs outputs;
-  std::string mode = "val", nlabeled = "1", seed = "1", pca, label_idx, prune = "auto", storage = "auto", predictions;
+  std::string mode = "val", nlabeled = "1", seed = "1", pca, label_idx, prune = "auto", storage = "auto",
+              recipe = "paper", predictions;
   std::vector<std::string> background;
 };
 
@@ -34,6 +35,7 @@ ExperimentOptions experiment_options(const Options& o) {
                         : o.storage == "float" ? Storage::single
                                                : Storage::automatic;
   e.pca = parse_pca(o.pca);
+  use_recipe(e, recipe_of(o.recipe));
   return e;
 }
 
@@ -67,9 +69,23 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
           {"recall", e.knn.recall},
           {"niter", e.diffusion.iterations},
           {"lslice", o.experiment.diffusion.slice},
-          {"pca", o.pca.empty() ? "PCAR256.vt" : o.pca},
+          {"recipe", o.recipe},
+          {"pca", e.pca.kind == PcaChoice::Kind::none ? "none"
+                  : o.pca.empty()                     ? "PCAR256.vt"
+                                                      : o.pca},
           {"prune", o.prune},
           {"storage", o.storage}};
+}
+
+// A recipe has its own graph and iterations: what would be passed over is refused.
+void require_free(const CLI::App& command, const Options& o) {
+  std::vector<const char*> decided;
+  if (o.recipe != "paper") decided = {"--k", "--niter", "--pca"};
+  if (o.recipe == "full") decided.insert(decided.end(), {"--storage", "--prune", "--lslice", "--storeLiters"});
+  for (const char* name : decided)
+    if (command.count(name) != 0)
+      throw Error(ErrorKind::usage, fmt::format("the recipe {} has its own {}", o.recipe, name), name,
+                  "leave the option out, or use --recipe paper");
 }
 
 void execute(const Options& o) {
@@ -152,12 +168,22 @@ void add_diffusion(CLI::App& app) {
                    "Scores between iterations: half (rounded to 11 bits), float, or auto: half for large graphs")
       ->check(CLI::IsMember({"auto", "half", "float"}))
       ->capture_default_str();
+  command
+      ->add_option("--recipe", o->recipe,
+                   "paper: diffusion alone; small: with a discriminant analysis of the base classes; full: weighted "
+                   "edges and three classifiers, right most often. The recipe's answer is the last line and entry of "
+                   "`iterations`")
+      ->check(CLI::IsMember({"paper", "small", "full"}))
+      ->capture_default_str();
   command->add_option("--storeL", o->outputs.scores, "Write the scores of all iterations: npy [T+1, test rows, C]");
   command->add_option("--storeLiters", o->outputs.label_matrix_pattern,
                       "Write L of every iteration: a name with %d, npy [n, C]");
   command->add_option("--predictions", o->predictions, "Write the class and the 5 best of every test row as CSV");
   add_common(*command, o->common);
-  command->callback([o] { execute(*o); });
+  command->callback([o, command] {
+    require_free(*command, *o);
+    execute(*o);
+  });
 }
 
 }  // namespace lowshot::cli

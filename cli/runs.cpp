@@ -26,10 +26,12 @@ Json run_json(const RunResult& r) {
 }  // namespace
 
 Json iteration_json(const IterationResult& i) {
-  return {
+  Json json = {
       {"iteration", i.iteration},        {"top5_all", i.accuracy.top5_all},     {"top5_novel", i.accuracy.top5_novel},
       {"top1_all", i.accuracy.top1_all}, {"top1_novel", i.accuracy.top1_novel}, {"seconds", i.seconds},
       {"memory_bytes", i.memory}};
+  if (!i.recipe.empty()) json["recipe"] = i.recipe;
+  return json;
 }
 
 Json runs_json(const std::vector<RunResult>& runs) {
@@ -54,8 +56,9 @@ void write_predictions(const std::string& path, const ClassSet& set, const TopCl
 }
 
 void print_iteration(const IterationResult& i, const std::string& run) {
-  fmt::print("{}iteration {:>2}  {:7.3f} s  {:>10}  top-5 accuracy: {:.3f} ({:.3f} on novel)\n", run, i.iteration,
-             i.seconds, format_bytes(i.memory), i.accuracy.top5_all, i.accuracy.top5_novel);
+  const std::string what = i.recipe.empty() ? fmt::format("iteration {:>2}", i.iteration) : "recipe " + i.recipe;
+  fmt::print("{}{}  {:7.3f} s  {:>10}  top-5 accuracy: {:.3f} ({:.3f} on novel)\n", run, what, i.seconds,
+             format_bytes(i.memory), i.accuracy.top5_all, i.accuracy.top5_novel);
   std::fflush(stdout);
 }
 

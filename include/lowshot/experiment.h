@@ -17,8 +17,12 @@
 #include "lowshot/graph.h"
 #include "lowshot/knn.h"
 #include "lowshot/knn_table.h"
+#include "lowshot/lda.h"
 #include "lowshot/memory.h"
+#include "lowshot/raw_rows.h"
+#include "lowshot/recipe.h"
 #include "lowshot/split.h"
+#include "lowshot/three_part.h"
 #include "lowshot/time_plan.h"
 
 namespace lowshot {
@@ -47,6 +51,19 @@ struct ExperimentOptions {
   KnnOptions knn = {};  ///< of the graph; rows are normalised, the metric stays the inner product
   PcaChoice pca = {};
   DiffusionOptions diffusion = {};
+  Recipe recipe = Recipe::paper;  ///< set by `use_recipe`
+};
+
+/// Sets the recipe and what belongs to it: k, PCA and iterations.
+void use_recipe(ExperimentOptions& options, Recipe recipe);
+
+/// What a recipe needs: the base classes' fit, and raw rows.
+struct RecipePart {
+  LdaFit lda;                               ///< small
+  ThreePartFit three;                       ///< full
+  LinearMap spread, gather;                 ///< full: S^(-1/4), which descriptors go through, and S^(1/4)
+  RawRows novel, test;                      ///< the novel classes' training rows, in file order; the test rows
+  std::vector<std::uint32_t> row_of_train;  ///< row of the train file -> row of `novel`
 };
 
 /// What all experiments of one (data, class set, background, k, PCA) share.
@@ -63,6 +80,7 @@ struct StaticPart {
   KnnTable test_table;                      ///< test rows among the static rows
   std::vector<NodeId> order;                ///< in which graphs keep the static rows (graph_order); empty: as they are
   std::optional<Graph> graph;               ///< in-domain: the graph of every experiment
+  std::optional<RecipePart> recipe;         ///< with a recipe other than the paper's
 };
 
 /// `options` with as many classes a slice of the diffusion as fit `limit` bytes, if they leave it open: 64 down to 16.
@@ -93,6 +111,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
 
 struct IterationResult {
   std::uint32_t iteration = 0;
+  std::string recipe = {};  ///< "small", "full": its answer, with the read-out of this iteration; empty: that alone
   Accuracy accuracy;
   double seconds = 0;        ///< since the start of the run
   std::uint64_t memory = 0;  ///< resident bytes when the iteration was complete
@@ -104,7 +123,7 @@ struct RunResult {
   std::uint64_t nodes = 0, edges = 0, test_rows = 0, unreached_test_rows = 0;  ///< edges: stored entries of B
   std::uint32_t classes = 0;
   double seconds = 0;
-  std::optional<TopClasses> top;  ///< of the last iteration
+  std::optional<TopClasses> top;  ///< of the last iteration, or of the recipe, which then comes last
 };
 
 /// Where a run's matrices go (protocol, section 5); empty: nowhere.

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "lowshot/context.h"
-#include "lowshot/descriptors.h"
 #include "lowshot/experiment.h"
 #include "lowshot/logreg.h"
+#include "lowshot/raw_rows.h"
 #include "lowshot/split.h"
 
 namespace lowshot {
@@ -24,14 +24,6 @@ struct LogregExperimentOptions {
   int class_set = 1;                                    ///< 1: validation classes, 2: test classes
   std::uint32_t score_every = 0;                        ///< iterations between two accuracies; 0: only the last
   LogregOptions logreg = {};                            ///< its seed is the run's
-};
-
-/// Rows as their file stores them: float16 stays float16.
-struct RawRows {
-  Matrix<float> single;
-  Matrix<Half> half;
-
-  DescriptorView view() const;
 };
 
 /// What all regressions of one (data, class set) share.

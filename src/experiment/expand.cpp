@@ -42,6 +42,18 @@ std::vector<std::vector<std::string>> values_of(const Plan& plan, const PlanGrou
   return values;
 }
 
+/// What the recipe decides comes into the settings, and what the plan's top says of it is for the other groups.
+void settle_recipe(const Plan& plan, const PlanGroup& group, const Settings& one_case, Settings& settings) {
+  const auto recipe = settings.find("recipe");
+  if (recipe == settings.end()) return;
+  for (const auto& [name, value] : recipe_settings(recipe->second)) {
+    if (one_case.count(name) != 0 || group.axes.count(name) != 0)
+      throw Error(ErrorKind::input, fmt::format("the recipe {} has its own {}", recipe->second, name),
+                  place(plan, group), fmt::format("remove {} there, or give the recipe a group of its own", name));
+    settings[name] = value;
+  }
+}
+
 void expand_group(const Plan& plan, const PlanGroup& group, std::vector<PlannedExperiment>& all) {
   const std::vector<PlanOption> options = plan_options(group.method);
   std::set<Settings> seen;
@@ -58,6 +70,7 @@ void expand_group(const Plan& plan, const PlanGroup& group, std::vector<PlannedE
       std::uint64_t rest = number;
       for (std::size_t i = options.size(); i-- > 0; rest /= values[i].size())
         e.settings[options[i].name] = values[i][rest % values[i].size()];
+      settle_recipe(plan, group, one_case, e.settings);
       if (!seen.insert(e.settings).second)
         throw Error(ErrorKind::input,
                     fmt::format("the group {} holds an experiment twice: mode {}, nlabeled {}, seed {} with the same "

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/half.h"
+#include "experiment/raw_rows.h"
 #include "experiment/score_info.h"
 #include "lowshot/error.h"
 #include "lowshot/io.h"
@@ -13,8 +13,6 @@
 
 namespace lowshot {
 namespace {
-
-constexpr std::uint64_t read_block = 4096;
 
 struct Inputs {
   ClassSet classes;
@@ -38,34 +36,6 @@ Inputs open_inputs(const LogregExperimentOptions& options, std::uint32_t most_la
   if (in.classes.test_rows.empty())
     throw Error(ErrorKind::input, "no row is of a class of the class set", in.val->name());
   return in;
-}
-
-std::uint64_t bytes_of(const RowSource& source, std::uint64_t rows) {
-  return rows * source.dim() * (source.is_half() ? sizeof(Half) : sizeof(float));
-}
-
-// The rows of a source that `chosen` names, rising.
-RawRows read_chosen(Context& context, RowSource& source, const std::vector<std::uint32_t>& chosen) {
-  RawRows rows;
-  const std::uint32_t dim = source.dim();
-  (source.is_half() ? void(rows.half = Matrix<Half>(chosen.size(), dim))
-                    : void(rows.single = Matrix<float>(chosen.size(), dim)));
-  Matrix<float> buffer(std::min(read_block, source.rows()), dim);
-  std::size_t next = 0;
-  while (next < chosen.size()) {
-    const std::uint64_t first = chosen[next] / read_block * read_block;
-    const std::uint64_t last = std::min(source.rows(), first + read_block);
-    const MatrixView<float> block(buffer.data(), last - first, dim);
-    source.read(first, block);
-    require_finite(block, source.name(), first);
-    for (; next < chosen.size() && chosen[next] < last; ++next) {
-      const float* row = block.row(chosen[next] - first);
-      source.is_half() ? convert(row, rows.half.row(next), dim)  // it was float16: nothing is lost
-                       : void(std::copy(row, row + dim, rows.single.row(next)));
-    }
-    context.report("reading", next, chosen.size(), "rows");
-  }
-  return rows;
 }
 
 RowsOfClasses labelled_rows(const LogregPart& part, std::uint32_t nlabeled, std::uint32_t seed) {
@@ -92,11 +62,6 @@ void write_model(const fs::path& path, const SoftmaxModel& model, const ClassSet
 
 }  // namespace
 
-DescriptorView RawRows::view() const {
-  if (half.rows() != 0) return {half.view(), {}};
-  return DescriptorView(single);
-}
-
 LogregPart prepare_logreg(Context& context, const LogregExperimentOptions& options, std::uint32_t most_labelled) {
   plan_logreg(options, most_labelled)
       .memory.require(context.memory_limit, "use a smaller --batchsize, or raise --memory");
@@ -122,11 +87,11 @@ ExperimentPlan plan_logreg(const LogregExperimentOptions& options, std::uint32_t
   plan.test_rows = tests;
   plan.dim = in.train->dim();
   plan.classes = static_cast<std::uint32_t>(classes);
-  plan.memory.add("training rows", bytes_of(*in.train, in.train_rows.size()));
-  plan.memory.add("test rows", bytes_of(*in.val, tests));
+  plan.memory.add("training rows", raw_bytes(*in.train, in.train_rows.size()));
+  plan.memory.add("test rows", raw_bytes(*in.val, tests));
   plan.memory.add("weights and minibatches", train_softmax_memory(classes, dim, options.logreg));
   plan.memory.add("scores", (tests + 1) * classes * sizeof(float) + classes * (dim + 1) * sizeof(float));
-  plan.memory.add("program and buffers", (std::uint64_t{64} << 20) + read_block * dim * sizeof(float));
+  plan.memory.add("program and buffers", (std::uint64_t{64} << 20) + read_chosen_block * dim * sizeof(float));
   plan.steps.push_back(fmt::format("{} training rows of {} classes and {} test rows are read, {} dimensions, {}",
                                    in.train_rows.size(), classes, tests, dim,
                                    in.train->is_half() ? "float16" : "float32"));

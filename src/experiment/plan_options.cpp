@@ -123,6 +123,7 @@ std::vector<PlanOption> options_of_diffusion() {
           whole("niter", e.diffusion.iterations, 0, 65000),
           whole("lslice", e.diffusion.slice, 0, UINT32_MAX),
           choice("prune", {"auto", "on", "off"}),
+          choice("recipe", {"paper", "small", "full"}),
           whole("nlabeled", 1, 0, UINT32_MAX),
           whole("seed", 1, 0, UINT32_MAX)};
 }
@@ -150,6 +151,11 @@ double real_of(const Settings& settings, const char* name) {
 const std::vector<PlanOption>& plan_options(std::string_view method) {
   static const std::vector<PlanOption> diffusion = options_of_diffusion(), logreg = options_of_logreg(), none;
   return method == "diffusion" ? diffusion : method == "logreg" ? logreg : none;
+}
+
+Settings recipe_settings(const std::string& recipe) {
+  if (recipe == "paper") return {};
+  return {{"k", std::to_string(small_recipe::k)}, {"niter", std::to_string(small_recipe::iterations)}, {"pca", "none"}};
 }
 
 bool is_method(std::string_view name) {
@@ -189,6 +195,7 @@ ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
   e.diffusion.slice = number_of(s, "lslice");
   const std::string& prune = s.at("prune");
   e.diffusion.pruning = prune == "on" ? Pruning::on : prune == "off" ? Pruning::off : Pruning::automatic;
+  use_recipe(e, recipe_of(s.at("recipe")));
   return e;
 }
 

@@ -26,6 +26,9 @@ struct PlanOption {
 /// own (combine).
 const std::vector<PlanOption>& plan_options(std::string_view method);
 
+/// What a recipe decides itself, and its values; empty for the paper's.
+Settings recipe_settings(const std::string& recipe);
+
 inline constexpr std::string_view methods[] = {"diffusion", "logreg", "combine"};
 bool is_method(std::string_view name);
 

@@ -8,6 +8,7 @@
 #include "experiment/background.h"
 #include "experiment/descriptors.h"
 #include "experiment/pca_choice.h"
+#include "experiment/recipe_part.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
@@ -83,7 +84,10 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
     Phase phase(context, "pca");
     return choose_pca(context, in.directory, options.pca, dim);
   }();
-  const LinearMap* map = pca.map ? &*pca.map : nullptr;
+  if (options.recipe != Recipe::paper)
+    part.recipe = prepare_recipe(context, options.recipe, in.directory, in.classes, *in.train, *in.val);
+  const bool spread = options.recipe == Recipe::full;  // no file holds this map, nor a graph of its rows
+  const LinearMap* map = spread ? &part.recipe->spread : pca.map ? &*pca.map : nullptr;
   const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
   Background background = open_background(in.directory, options, dim, row_dim, &pca);
 
@@ -110,7 +114,9 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
   const MatrixView<const float> rows = part.rows.view();
   {
     Phase phase(context, "background graph");
-    if (part.background != 0)
+    if (part.background != 0 && spread)
+      part.table = build_knn(context, rows.rows(0, part.background), options.knn);
+    else if (part.background != 0)
       part.table = background_table(context, in.directory, options, background, pca, rows.rows(0, part.background));
     else
       part.table = {Matrix<NodeId>(0, options.knn.k), Matrix<float>(0, options.knn.k)};
@@ -185,6 +191,10 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.memory.add("descriptors", (all + result.test_rows) * pca_dim * sizeof(float));
   result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.knn.k * place + order);
   result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
+  if (options.recipe != Recipe::paper)
+    result.memory.add("the recipe's classifier and scores",
+                      recipe_memory(options.recipe, *in.train, *in.val, sizes.base, sizes.novel, result.test_rows,
+                                    result.classes, result.nodes));
   result.memory.add("program and buffers", std::uint64_t{64} << 20);
 
   if (no_pca)
@@ -208,6 +218,10 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
       options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "", result.test_rows));
   result.steps.push_back(fmt::format("{} iterations over {} nodes and {} classes", options.diffusion.iterations,
                                      result.nodes, result.classes));
+  if (options.recipe == Recipe::small)
+    result.steps.push_back("a linear discriminant analysis of the base classes joins their answer");
+  if (options.recipe == Recipe::full)
+    result.steps.push_back("edges are weighted, and three classifiers join their answer");
   return result;
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "experiment/full_recipe.h"
+#include "experiment/recipe_part.h"
 #include "experiment/score_info.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
@@ -18,6 +20,8 @@ struct Nodes {
   std::vector<std::uint32_t> protocol_order;  // node of each row of a stored L_t
   KnnTable queries;                           // test rows' neighbours
   Graph own_graph;                            // empty in the in-domain setting
+  std::vector<std::uint32_t> labelled_novel;  // the labelled novel rows
+  KnnTable table;                             // the recipe full: what own_graph was made of
 };
 
 Nodes join_novel_rows(Context& context, const StaticPart& part, const ExperimentOptions& options, const Split& split) {
@@ -31,6 +35,7 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
       nodes.labels[node] = split.novel_labelled_classes[i];
       novel_nodes.push_back(static_cast<std::uint32_t>(node));
     }
+    nodes.labelled_novel = novel_nodes;
     for (const std::uint32_t row : split.novel_unlabelled_rows)
       novel_nodes.push_back(static_cast<std::uint32_t>(part.row_of_train[row]));
     const std::size_t k = part.test_table.k();
@@ -52,6 +57,8 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
     std::vector<NodeId> order = part.order;  // the few new rows come last
     if (!order.empty()) order.insert(order.end(), novel_nodes.begin(), novel_nodes.end());
     nodes.own_graph = symmetrise(context, table, {.order = order});
+    nodes.labelled_novel = novel_nodes;
+    if (options.recipe == Recipe::full) nodes.table = std::move(table);
   }
   drop_negative(queries);
   nodes.queries = std::move(queries);
@@ -110,6 +117,9 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
   std::vector<std::uint32_t> offered(last + 1, 0);
   std::uint32_t reported = 0;
   std::optional<NpyTileWriter> score_file;
+  Matrix<float> votes;  // for the recipe small: the last read-out of all classes
+  if (options.recipe == Recipe::small) votes = Matrix<float>(tests, classes);
+  Matrix<float> answer;  // the recipe's
   if (!outputs.scores.empty()) score_file.emplace(outputs.scores, std::vector<std::uint64_t>{last + 1, tests, classes});
 
   {
@@ -117,6 +127,9 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
     const auto sink = [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
       top[t].offer(first, scores, context.thread_count());
       if (score_file) score_file->write(t * tests, first, scores);
+      if (votes.rows() != 0 && t == last)
+        for (std::size_t i = 0; i < tests; ++i)
+          std::memcpy(votes.row(i) + first, scores.row(i), scores.cols() * sizeof(float));
       offered[t] += static_cast<std::uint32_t>(scores.cols());
       for (; reported <= last && offered[reported] == classes; ++reported) {
         IterationResult& iteration = result.iterations[reported];
@@ -127,7 +140,29 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
         if (on_iteration) on_iteration(iteration);
       }
     };
-    diffuse(context, graph, nodes.labels, classes, nodes.queries.ids, options.diffusion, sink);
+    if (options.recipe == Recipe::full) {
+      const auto row = [&](std::size_t i) {
+        return i < part.static_rows ? part.rows.row(i)
+                                    : part.rows.row(part.row_of_train[split.novel_labelled_rows[i - part.static_rows]]);
+      };
+      const FullRecipeNodes all{
+          graph, options.in_domain ? part.table : nodes.table, nodes.queries, nodes.labels, nodes.labelled_novel, row};
+      answer = full_recipe_scores(context, *part.recipe, part.classes, split, all, sink);
+    } else {
+      diffuse(context, graph, nodes.labels, classes, nodes.queries.ids, options.diffusion, sink);
+    }
+  }
+  if (part.recipe) {
+    Phase phase(context, "recipe");
+    if (options.recipe == Recipe::small) answer = small_scores(context, *part.recipe, part.classes, split, votes);
+    top[last] = TopClasses(tests, 5, TopClasses::Scores::any_sign);
+    top[last].offer(0, answer, context.thread_count());
+    result.iterations.push_back({.iteration = last,
+                                 .recipe = name(options.recipe),
+                                 .accuracy = accuracy(top[last], part.classes.test_labels, part.classes.is_novel),
+                                 .seconds = elapsed(),
+                                 .memory = resident_bytes()});
+    if (on_iteration) on_iteration(result.iterations.back());
   }
   if (score_file) {
     score_file->commit();

@@ -51,7 +51,9 @@ fs::path place_of_scores(const UnitRun& unit, const PlannedExperiment& e) {
 
 ExperimentResult result_of(const RunResult& run) {
   ExperimentResult result;
-  for (const IterationResult& i : run.iterations) result.iterations.push_back({i.iteration, i.accuracy, i.seconds});
+  const bool recipe = !run.iterations.back().recipe.empty();  // its answer is the result, not the read-outs before it
+  for (const IterationResult& i : run.iterations)
+    if (!recipe || !i.recipe.empty()) result.iterations.push_back({i.iteration, i.accuracy, i.seconds});
   result.nodes = run.nodes;
   result.edges = run.edges;
   result.test_rows = run.test_rows;

@@ -45,13 +45,30 @@ TEST(Plan, EveryCombinationSeedsFastest) {
   EXPECT_THAT(values(all, "seed"), ElementsAre("2", "1", "2", "1", "2", "1", "2", "1"));
 }
 
+TEST(Plan, ARecipeDecidesItsGraphAndIterations) {
+  const auto all =
+      experiments("data: d\nniter: 7\nk: 20\ngroups: {a: {method: diffusion}, b: {method: diffusion, recipe: small}}");
+  EXPECT_THAT(values(all, "recipe"), ElementsAre("paper", "small"));
+  EXPECT_THAT(values(all, "niter"), ElementsAre("7", "4"));
+  EXPECT_THAT(values(all, "k"), ElementsAre("20", "30"));
+  EXPECT_THAT(values(all, "pca"), ElementsAre("default", "none"));
+  for (const char* option : {"k: 30", "niter: 4", "pca: none"}) {
+    EXPECT_THAT(refusal(std::string("data: d\ngroups:\n  a: {method: diffusion, recipe: small, ") + option + "}"),
+                AllOf(HasSubstr("the recipe small has its own"), HasSubstr("line 3")));
+    EXPECT_THAT(
+        refusal(std::string("data: d\ngroups: {a: {method: diffusion, recipe: small, cases: [{") + option + "}]}}"),
+        HasSubstr("the recipe small has its own"));
+  }
+}
+
 TEST(Plan, DefaultsAreThoseOfTheCommands) {
   const auto all = experiments("data: d\ngroups:\n  a: {method: diffusion}\n  b: {method: logreg}\n");
   ASSERT_EQ(all.size(), 2U);
   const Settings diffusion = {
       {"background", "default"}, {"data", "d"},     {"in-domain", "false"}, {"k", "30"},     {"label-idx", "default"},
       {"lslice", "0"},           {"mode", "val"},   {"nbg", "0"},           {"niter", "10"}, {"nlabeled", "1"},
-      {"pca", "default"},        {"prune", "auto"}, {"seed", "1"},          {"knn", "auto"}, {"recall", "0.95"}};
+      {"pca", "default"},        {"prune", "auto"}, {"seed", "1"},          {"knn", "auto"}, {"recall", "0.95"},
+      {"recipe", "paper"}};
   EXPECT_EQ(all[0].settings, diffusion);
   const Settings logreg = {
       {"batchsize", "128"}, {"data", "d"}, {"label-idx", "default"}, {"lr", "0.01"}, {"maxiter", "20000"},

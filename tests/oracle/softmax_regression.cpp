@@ -49,4 +49,39 @@ void regression_step(Dense& weights, Dense& velocity, const Dense& x, const std:
   }
 }
 
+Dense balanced_gradient(const Dense& weights, const Dense& x, const std::vector<std::int32_t>& labels, double penalty) {
+  std::vector<Dense> of_class(weights.rows, Dense(0, x.cols));
+  for (std::size_t i = 0; i < x.rows; ++i) {
+    Dense& own = of_class[static_cast<std::size_t>(labels[i])];
+    ++own.rows;
+    for (std::size_t d = 0; d < x.cols; ++d) own.values.push_back(x(i, d));
+  }
+  double present = 0;
+  for (const Dense& own : of_class) present += own.rows > 0 ? 1 : 0;
+  Dense gradient(weights.rows, weights.cols);
+  for (std::size_t c = 0; c < of_class.size(); ++c) {
+    if (of_class[c].rows == 0) continue;
+    const std::vector<std::uint32_t> own(of_class[c].rows, static_cast<std::uint32_t>(c));
+    const Dense part = regression_gradient(weights, of_class[c], own);
+    for (std::size_t e = 0; e < part.values.size(); ++e) gradient.values[e] += part.values[e] / present;
+  }
+  for (std::size_t c = 0; c < weights.rows; ++c)
+    for (std::size_t d = 0; d < x.cols; ++d) gradient(c, d) += 2 * penalty * weights(c, d);
+  return gradient;
+}
+
+Dense balanced_regression(const Dense& x, const std::vector<std::int32_t>& labels, std::size_t classes, double step,
+                          double penalty, std::size_t iterations) {
+  Dense w(classes, x.cols + 1), before = w;
+  for (std::size_t t = 0; t < iterations; ++t) {
+    Dense y = w;
+    for (std::size_t e = 0; e < y.values.size(); ++e)
+      y.values[e] += static_cast<double>(t) / static_cast<double>(t + 3) * (w.values[e] - before.values[e]);
+    before = w;
+    const Dense gradient = balanced_gradient(y, x, labels, penalty);
+    for (std::size_t e = 0; e < y.values.size(); ++e) w.values[e] = y.values[e] - step * gradient.values[e];
+  }
+  return w;
+}
+
 }  // namespace oracle

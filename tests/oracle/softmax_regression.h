@@ -19,4 +19,11 @@ Dense regression_gradient(const Dense& weights, const Dense& x, const std::vecto
 void regression_step(Dense& weights, Dense& velocity, const Dense& x, const std::vector<std::uint32_t>& labels,
                      double rate, double decay, double momentum);
 
+/// Gradient of the mean over classes of the mean over their rows of the negative log-likelihood, plus penalty times the
+/// squared weights (bias apart): the plain gradient of each class's rows alone, averaged over classes with rows.
+Dense balanced_gradient(const Dense& weights, const Dense& x, const std::vector<std::int32_t>& labels, double penalty);
+/// Nesterov's steps from zero: y = w + t/(t+3) (w - w_before), w <- y - step gradient(y).
+Dense balanced_regression(const Dense& x, const std::vector<std::int32_t>& labels, std::size_t classes, double step,
+                          double penalty, std::size_t iterations);
+
 }  // namespace oracle

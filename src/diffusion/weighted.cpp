@@ -1,0 +1,84 @@
+// A step on all classes at once, not in slices: 100 classes of a row are 400 bytes, a few lines, and graphs of the size
+// that weighted recipes are for fit into memory several times.
+#include <algorithm>
+#include <cassert>
+
+#include "lowshot/weighted_diffusion.h"
+
+namespace lowshot {
+namespace {
+
+constexpr std::size_t strip_columns = 16;  // of one thread in a sum over rows: a cache line
+
+/// sum += weight row; separate, so that the compiler sees that the two do not overlap.
+void add_row(const float* __restrict row, float weight, float* __restrict sum, std::size_t width) {
+  for (std::size_t c = 0; c < width; ++c) sum[c] += weight * row[c];
+}
+
+void step(int threads, const WeightedGraphView& graph, const Matrix<float>& from, Matrix<float>& to) {
+  const GraphView& g = graph.graph;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 256)
+  for (std::size_t i = 0; i < g.nodes(); ++i) {
+    float* sum = to.row(i);
+    std::fill_n(sum, to.cols(), 0.0f);
+    const float* weight = graph.weights.data() + (g.offsets[i] - g.offsets[0]);
+    for (const std::uint32_t edge : g.row(i)) add_row(from.row(edge_node(edge)), *weight++, sum, to.cols());
+    for (std::size_t c = 0; c < to.cols(); ++c) sum[c] *= graph.inverse_degree[i];
+  }
+}
+
+void divide_columns(int threads, Matrix<float>& l) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t first = 0; first < l.cols(); first += strip_columns) {
+    const std::size_t width = std::min(strip_columns, l.cols() - first);
+    double sum[strip_columns] = {};
+    for (std::size_t i = 0; i < l.rows(); ++i)
+      for (std::size_t c = 0; c < width; ++c) sum[c] += l(i, first + c);
+    for (std::size_t i = 0; i < l.rows(); ++i)
+      for (std::size_t c = 0; c < width; ++c)
+        if (sum[c] > 0) l(i, first + c) = static_cast<float>(l(i, first + c) / sum[c]);
+  }
+}
+
+/// Rows of nodes to rows of places (or back).
+void move_rows(int threads, std::span<const NodeId> order, bool to_places, Matrix<float>& l, Matrix<float>& other) {
+  if (order.empty()) return;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t i = 0; i < l.rows(); ++i)
+    std::copy_n(l.row(to_places ? order[i] : i), l.cols(), other.row(to_places ? i : order[i]));
+  std::swap(l, other);
+}
+
+}  // namespace
+
+Matrix<float> one_hot_labels(std::span<const std::int32_t> labels, std::uint32_t classes) {
+  Matrix<float> l = Matrix<float>::zeroed(labels.size(), classes);
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] >= 0) l(i, static_cast<std::size_t>(labels[i])) = 1;
+  return l;
+}
+
+void diffuse_weighted(Context& context, const WeightedGraphView& graph, Matrix<float>& l, std::uint32_t iterations) {
+  assert(l.rows() == graph.graph.nodes());
+  const int threads = context.thread_count();
+  Matrix<float> other(l.rows(), l.cols());
+  move_rows(threads, graph.graph.order, true, l, other);
+  for (std::uint32_t t = 0; t < iterations; ++t) {
+    step(threads, graph, l, other);
+    std::swap(l, other);
+  }
+  move_rows(threads, graph.graph.order, false, l, other);
+  divide_columns(threads, l);
+}
+
+Matrix<float> read_out_weighted(Context& context, MatrixView<const float> l, MatrixView<const NodeId> queries,
+                                MatrixView<const float> weights) {
+  Matrix<float> v = Matrix<float>::zeroed(queries.rows(), l.cols());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+  for (std::size_t q = 0; q < queries.rows(); ++q)
+    for (std::size_t e = 0; e < queries.cols(); ++e)
+      if (queries(q, e) != no_node) add_row(l.row(queries(q, e)), weights(q, e), v.row(q), l.cols());
+  return v;
+}
+
+}  // namespace lowshot

@@ -1,0 +1,78 @@
+#include "lowshot/edge_weights.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+namespace lowshot {
+namespace {
+
+constexpr float least_scale = 1e-6f;  // s^2: below it cosines in float32 (6e-8) say little
+
+float weight(float similarity, float scale_i, float scale_j, double gain) {
+  const double squared = std::max(0.0, 2 - 2 * static_cast<double>(similarity));
+  return static_cast<float>(std::exp(-gain * squared / std::sqrt(static_cast<double>(scale_i) * scale_j)));
+}
+
+/// Where j stands in the list of row i; k where it does not.
+std::size_t find(const KnnTable& table, std::size_t i, NodeId j) {
+  const std::span<const NodeId> list = table.ids.view().row_span(i);
+  return static_cast<std::size_t>(std::find(list.begin(), list.end(), j) - list.begin());
+}
+
+}  // namespace
+
+Array<float> squared_scales(Context& context, const KnnTable& table) {
+  Array<float> scales(table.rows());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    scales[i] = 2;
+    for (std::size_t e = table.k(); e-- > 0;)
+      if (table.ids(i, e) != no_node) {
+        scales[i] = std::max(least_scale, 2 - 2 * table.similarities(i, e));
+        break;
+      }
+  }
+  return scales;
+}
+
+EdgeWeights self_tuning_weights(Context& context, const GraphView& graph, const KnnTable& table, double gain) {
+  const std::size_t n = graph.nodes(), k = table.k();
+  assert(table.rows() == n);
+  const Array<float> scales = squared_scales(context, table);
+  const auto node_at = [&](std::size_t place) {
+    return graph.order.empty() ? static_cast<NodeId>(place) : graph.order[place];
+  };
+  EdgeWeights result{Array<float>(graph.edges()), Array<float>(n)};
+#pragma omp parallel for num_threads(context.thread_count()) schedule(dynamic, 256)
+  for (std::size_t place = 0; place < n; ++place) {
+    const NodeId i = node_at(place);
+    float* out = result.weights.data() + (graph.offsets[place] - graph.offsets[0]);
+    double degree = 0;
+    for (const std::uint32_t edge : graph.row(place)) {
+      const NodeId j = node_at(edge_node(edge));
+      const std::size_t own = find(table, i, j), other = own < k ? 0 : find(table, j, i);
+      assert(own < k || other < k);
+      const float similarity = own < k ? table.similarities(i, own) : table.similarities(j, other);
+      *out = static_cast<float>(edge_weight(edge)) * weight(similarity, scales[i], scales[j], gain);
+      degree += *out++;
+    }
+    result.inverse_degree[place] = degree > 0 ? static_cast<float>(1 / degree) : 0;
+  }
+  return result;
+}
+
+Matrix<float> self_tuning_weights(Context& context, const KnnTable& queries, std::span<const float> scales,
+                                  double gain) {
+  const Array<float> own = squared_scales(context, queries);
+  Matrix<float> weights(queries.rows(), queries.k());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+  for (std::size_t q = 0; q < queries.rows(); ++q)
+    for (std::size_t e = 0; e < queries.k(); ++e) {
+      const NodeId j = queries.ids(q, e);
+      weights(q, e) = j == no_node ? 0 : weight(queries.similarities(q, e), own[q], scales[j], gain);
+    }
+  return weights;
+}
+
+}  // namespace lowshot
