@@ -141,8 +141,7 @@ void build_of_files(const BuildOptions& o) {
   const KnnFiles files = knn_file_names(o.prefix, k, o.format == "npy" ? TableFormat::npy : TableFormat::raw);
   MemoryPlan memory;
   memory.add("descriptors", source->rows() * source->dim() * sizeof(float));
-  memory.add("k-NN search and its table",
-             build_knn_memory(source->rows(), source->dim(), knn));
+  memory.add("k-NN search and its table", build_knn_memory(source->rows(), source->dim(), knn));
   memory.add("program and buffers", program_bytes);
   Context context = make_context(o.common);
   const std::uint64_t limit = context.memory_limit != 0 ? context.memory_limit : available_bytes();
