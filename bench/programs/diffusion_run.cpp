@@ -54,33 +54,29 @@ struct Problem {
   double symmetrise_seconds;
 };
 
-Problem prepare(Context& context, const Options& o, std::vector<NodeId>& order) {
-  KnnTable table = bench::load_table(o.prefix, o.k);
+Problem prepare(Context& context, const Options& o) {
+  const KnnTable table = bench::load_table(o.prefix, o.k);
   Problem p;
   const std::size_t n = table.rows();
-  const std::vector<std::int32_t> labels = bench::random_labels(n, o.labelled, o.classes);
-  if (!o.labels_out.empty()) write_npy(o.labels_out, MatrixView<const std::int32_t>(labels.data(), 1, n));
-  p.labels = labels;
+  p.labels = bench::random_labels(n, o.labelled, o.classes);
+  if (!o.labels_out.empty()) write_npy(o.labels_out, MatrixView<const std::int32_t>(p.labels.data(), 1, n));
+  std::vector<NodeId> order;
   if (!o.order.empty()) {
     const std::vector<std::int32_t> read = read_npy_int32(o.order);
     order.assign(read.begin(), read.end());
-    table = bench::reordered(table, order);
-    for (std::size_t i = 0; i < n; ++i) p.labels[i] = labels[order[i]];
   }
   p.queries = bench::random_queries(table, o.queries);
   p.symmetrise_seconds = least_seconds(o.repeats, [&] {
     p.graph = {};
-    p.graph = symmetrise(context, table);
+    p.graph = symmetrise(context, table, {.order = order});
   });
   return p;
 }
 
-void write_scores(Context& context, const Options& o, const Problem& p, const std::vector<NodeId>& order) {
+void write_scores(Context& context, const Options& o, const Problem& p) {
   const std::vector<std::int32_t> rows = read_npy_int32(o.rows);
-  std::vector<NodeId> place(p.labels.size());
-  for (std::size_t i = 0; i < place.size(); ++i) place[order.empty() ? i : order[i]] = static_cast<NodeId>(i);
   Matrix<NodeId> queries(rows.size(), 1);
-  for (std::size_t q = 0; q < rows.size(); ++q) queries(q, 0) = place.at(static_cast<std::size_t>(rows[q]));
+  for (std::size_t q = 0; q < rows.size(); ++q) queries(q, 0) = static_cast<NodeId>(rows[q]);
   Matrix<float> scores(rows.size(), o.classes);
   DiffusionOptions options = o.diffusion;
   options.read_from = options.iterations;
@@ -95,9 +91,8 @@ void write_scores(Context& context, const Options& o, const Problem& p, const st
 void run(const Options& o) {
   Context context;
   context.threads = o.threads;
-  std::vector<NodeId> order;
-  const Problem p = prepare(context, o, order);
-  if (!o.out.empty()) write_scores(context, o, p, order);
+  const Problem p = prepare(context, o);
+  if (!o.out.empty()) write_scores(context, o, p);
   double sum = 0;  // so that nothing is left out as unused
   const auto diffusion = [&](std::uint32_t iterations) {
     DiffusionOptions options = o.diffusion;

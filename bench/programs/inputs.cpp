@@ -35,18 +35,6 @@ KnnTable load_table(const std::string& prefix, std::uint32_t k) {
   return read_knn(*files, StoredKnn(*files).rows(), k);
 }
 
-KnnTable reordered(const KnnTable& table, std::span<const NodeId> order) {
-  std::vector<NodeId> place(order.size());
-  for (std::size_t p = 0; p < order.size(); ++p) place[order[p]] = static_cast<NodeId>(p);
-  KnnTable out{Matrix<NodeId>(table.rows(), table.k()), {}};
-  for (std::size_t p = 0; p < order.size(); ++p)
-    for (std::size_t j = 0; j < table.k(); ++j) {
-      const NodeId id = table.ids(order[p], j);
-      out.ids(p, j) = id == no_node ? no_node : place[id];
-    }
-  return out;
-}
-
 std::vector<std::int32_t> random_labels(std::size_t nodes, std::size_t labelled, std::uint32_t classes) {
   std::mt19937_64 random(2);
   std::vector<std::int32_t> labels(nodes, -1);

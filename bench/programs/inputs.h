@@ -3,7 +3,6 @@
 // memory.
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -21,9 +20,6 @@ Matrix<float> made_up_rows(std::size_t rows, std::size_t dim);
 
 /// The first k columns of a stored table, named by its prefix (docs/files.md).
 KnnTable load_table(const std::string& prefix, std::uint32_t k);
-
-/// A table over the nodes at their places: row p is node order[p], ids are places.
-KnnTable reordered(const KnnTable& table, std::span<const NodeId> order);
 
 /// One class each for `labelled` nodes drawn at random (0: all), -1 for the others.
 std::vector<std::int32_t> random_labels(std::size_t nodes, std::size_t labelled, std::uint32_t classes);

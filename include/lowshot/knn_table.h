@@ -21,6 +21,9 @@ struct KnnTable {
   Matrix<NodeId> ids;
   Matrix<float> similarities;
 
+  /// rows x k places, not filled.
+  static KnnTable sized(std::size_t rows, std::size_t k) { return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)}; }
+
   std::size_t rows() const { return ids.rows(); }
   std::size_t k() const { return ids.cols(); }
 };

@@ -119,7 +119,7 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
     else if (part.background != 0)
       part.table = background_table(context, in.directory, options, background, pca, rows.rows(0, part.background));
     else
-      part.table = {Matrix<NodeId>(0, options.knn.k), Matrix<float>(0, options.knn.k)};
+      part.table = KnnTable::sized(0, options.knn.k);
   }
   {
     Phase phase(context, "static graph");

@@ -39,7 +39,7 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
     for (const std::uint32_t row : split.novel_unlabelled_rows)
       novel_nodes.push_back(static_cast<std::uint32_t>(part.row_of_train[row]));
     const std::size_t k = part.test_table.k();
-    queries = {Matrix<NodeId>(part.test.rows(), k), Matrix<float>(part.test.rows(), k)};
+    queries = KnnTable::sized(part.test.rows(), k);
     std::memcpy(queries.ids.data(), part.test_table.ids.data(), queries.ids.size() * sizeof(NodeId));
     std::memcpy(queries.similarities.data(), part.test_table.similarities.data(), queries.ids.size() * sizeof(float));
   } else {

@@ -164,7 +164,7 @@ KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, in
   }
   const StoredArray ids = open_array(files.ids, io::Scalar::int32, rows, files.stored_k);
   const StoredArray similarities = open_array(files.similarities, io::Scalar::float32, rows, files.stored_k);
-  KnnTable table{Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
+  KnnTable table = KnnTable::sized(rows, k);
   for_each_row<std::int32_t>(ids, rows, files.stored_k, k, [&](std::uint64_t row, const std::int32_t* values) {
     for (std::uint32_t j = 0; j < k; ++j) {
       if (values[j] < -1 || static_cast<std::int64_t>(values[j]) >= static_cast<std::int64_t>(rows)) {

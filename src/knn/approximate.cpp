@@ -13,7 +13,6 @@
 #include "knn/listed_rows.h"
 #include "knn/recall_sample.h"
 #include "knn/rescore.h"
-#include "lowshot/node_order.h"
 
 namespace lowshot::knn {
 namespace {
@@ -59,6 +58,15 @@ Listing make_listing(Context& context, const StackedRows& x, const KnnOptions& o
   return out;
 }
 
+// The rows by their nearest list. The listing's codes are given up, its centroids stay.
+ListedRows sort_rows(Context& context, Listing& listing, Metric metric) {
+  Phase phase(context, "k-NN: sorting by list");
+  const Matrix<std::uint32_t> home =
+      nearest_lists(context, listing.codes, all_of(listing.codes.count), metric, listing.centroids, 1);
+  return sort_by_list(context.thread_count(), std::move(listing.codes), home, listing.centroids.lists,
+                      listing.list_rows);
+}
+
 // What the sample says about the effort.
 struct Effort {
   RecallSample sample;
@@ -97,15 +105,11 @@ Matrix<std::uint32_t> continue_probes(const Matrix<std::uint32_t>& before, Matri
   return std::move(ranked);
 }
 
-KnnTable make_table(std::size_t rows, std::uint32_t k) {
-  return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
-}
-
 // Recall of the sample's rows by what their lists hold now; list_of(s): that of sample row s.
 template <typename ListOf>
 double measure(const RecallSample& sample, const StackedRows& queries, const StackedRows& x, Reservoirs& lists,
                const ListOf& list_of, const KnnOptions& options) {
-  KnnTable found = make_table(sample.rows.size(), options.k);
+  KnnTable found = KnnTable::sized(sample.rows.size(), options.k);
   std::vector<Candidate> scratch;
   for (std::size_t s = 0; s < sample.rows.size(); ++s)
     rescore(queries, sample.rows[s], x, lists.best(list_of(s)), options.metric, options.k, scratch, found.ids.row(s),
@@ -145,7 +149,7 @@ void join_until(Context& context, const KnnOptions& options, const Effort& effor
 KnnTable rescore_all(Context& context, const StackedRows& queries, std::span<const NodeId> row_of, const StackedRows& x,
                      Reservoirs& lists, const KnnOptions& options) {
   Phase phase(context, "k-NN: float32 scores");
-  KnnTable out = make_table(queries.rows(), options.k);
+  KnnTable out = KnnTable::sized(queries.rows(), options.k);
 #pragma omp parallel num_threads(context.thread_count())
   {
     std::vector<Candidate> scratch;
@@ -256,12 +260,7 @@ KnnTable search_by_join(Context& context, const DescriptorView& queries, const D
         listing, 0, options);
   }();
   const RecallSample& sample = effort.sample;
-  const ListedRows rows = [&] {
-    Phase phase(context, "k-NN: sorting by list");
-    const Matrix<std::uint32_t> home =
-        nearest_lists(context, listing.codes, all_of(x.rows()), options.metric, listing.centroids, 1);
-    return sort_by_list(threads, std::move(listing.codes), home, listing.centroids.lists, listing.list_rows);
-  }();
+  const ListedRows rows = sort_rows(context, listing, options.metric);
 
   Reservoirs lists = make_lists(queries.rows(), options.k);
   Matrix<std::uint32_t> probes(queries.rows(), 0);
@@ -285,11 +284,7 @@ KnnTable search_by_join(Context& context, const DescriptorView& queries, const D
 std::vector<NodeId> order_by_list(Context& context, const DescriptorView& x) {
   if (x.rows() == 0) return {};
   Listing listing = make_listing(context, {x, {}}, {});
-  const Matrix<std::uint32_t> home =
-      nearest_lists(context, listing.codes, all_of(x.rows()), Metric::inner_product, listing.centroids, 1);
-  return sort_by_list(context.thread_count(), std::move(listing.codes), home, listing.centroids.lists,
-                      listing.list_rows)
-      .row;
+  return sort_rows(context, listing, Metric::inner_product).row;
 }
 
 }  // namespace lowshot::knn

@@ -88,20 +88,20 @@ std::uint32_t padded(std::uint32_t columns) {
   return (columns + panel_width - 1) / panel_width * panel_width;
 }
 
-// The nearest centroid of each of `rows`. One thread.
-std::vector<std::uint32_t> nearest(const Points& points, std::span<const std::uint32_t> rows,
-                                   const CentroidPanels& centroids) {
-  std::vector<std::uint32_t> found(rows.size());
+// The `some` nearest centroids of each of `rows`: rows.size() x some. One thread.
+Matrix<std::uint32_t> nearest(const Points& points, std::span<const std::uint32_t> rows,
+                              const CentroidPanels& centroids, std::uint32_t some) {
+  Matrix<std::uint32_t> found(rows.size(), some);
   GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(centroids.count));
   const std::vector<float> closed(padded(centroids.count), infinity);
-  KnnTable table{Matrix<NodeId>(chunk_rows, 1), Matrix<float>(chunk_rows, 1)};
+  KnnTable table = KnnTable::sized(chunk_rows, some);
   for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
     const auto chunk = rows.subspan(begin, std::min<std::size_t>(chunk_rows, rows.size() - begin));
     gathered.load(points.codes, chunk, false);
-    Reservoirs best(chunk.size(), 1);
+    Reservoirs best(chunk.size(), some);
     offer(points.backend, gathered, centroids, 0, closed, best);
     best.finish(1, table);
-    for (std::size_t i = 0; i < chunk.size(); ++i) found[begin + i] = table.ids(i, 0);
+    std::copy_n(table.ids.data(), chunk.size() * some, found.row(begin));
   }
   return found;
 }
@@ -142,7 +142,8 @@ Matrix<float> lloyd(const Points& points, std::span<const std::uint32_t> rows, s
   for (std::uint32_t c = 0; c < count; ++c) points.add(rows[first[c]], centroids.row(c));
   Groups groups;
   for (int step = 0; step < lloyd_steps; ++step) {
-    groups = group(rows, nearest(points, rows, encode(centroids, points)), count);
+    const Matrix<std::uint32_t> own = nearest(points, rows, encode(centroids, points), 1);
+    groups = group(rows, {own.data(), own.size()}, count);
     for (std::uint32_t c = 0; c < count; ++c) move_to_mean(points, groups.of(c), centroids.row(c));
   }
   std::uint32_t kept = 0;
@@ -160,24 +161,15 @@ Matrix<float> reordered(const Matrix<float>& rows) {
   return out;
 }
 
-// The nearest super-centroids of each row: rows.size() x some.
-Matrix<std::uint32_t> rank_supers_of(int threads, const Points& points, std::span<const std::uint32_t> rows,
+// `nearest`, in parallel.
+Matrix<std::uint32_t> nearest_supers(int threads, const Points& points, std::span<const std::uint32_t> rows,
                                      const CentroidPanels& supers, std::uint32_t some) {
+  constexpr std::size_t part = 16 * chunk_rows;
   Matrix<std::uint32_t> found(rows.size(), some);
-  const std::vector<float> closed(padded(supers.count), infinity);
-#pragma omp parallel num_threads(threads)
-  {
-    GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(supers.count));
-    KnnTable table{Matrix<NodeId>(chunk_rows, some), Matrix<float>(chunk_rows, some)};
-#pragma omp for schedule(dynamic, 16)
-    for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
-      const auto chunk = rows.subspan(begin, std::min<std::size_t>(chunk_rows, rows.size() - begin));
-      gathered.load(points.codes, chunk, false);
-      Reservoirs best(chunk.size(), some);
-      offer(points.backend, gathered, supers, 0, closed, best);
-      best.finish(1, table);
-      std::copy_n(table.ids.data(), chunk.size() * some, found.row(begin));
-    }
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (std::size_t begin = 0; begin < rows.size(); begin += part) {
+    const auto share = nearest(points, rows.subspan(begin, std::min(part, rows.size() - begin)), supers, some);
+    std::copy_n(share.data(), share.size(), found.row(begin));
   }
   return found;
 }
@@ -190,7 +182,7 @@ Matrix<std::uint32_t> find_lists(int threads, const Points& points, std::span<co
   const std::uint32_t wanted =
       std::max(near_supers, static_cast<std::uint32_t>(4 * std::uint64_t{probes} * supers / centroids.lists));
   const std::uint32_t some = std::min(supers, wanted);
-  const Matrix<std::uint32_t> near = rank_supers_of(threads, points, rows, centroids.supers, some);
+  const Matrix<std::uint32_t> near = nearest_supers(threads, points, rows, centroids.supers, some);
   // Rows with the same two nearest super-centroids share most of the others: they are compared together, with what any
   // of them needs.
   const std::vector<std::uint32_t> order = [&] {
@@ -206,7 +198,7 @@ Matrix<std::uint32_t> find_lists(int threads, const Points& points, std::span<co
 #pragma omp parallel num_threads(threads)
   {
     GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(most_lists));
-    KnnTable table{Matrix<NodeId>(chunk_rows, probes), Matrix<float>(chunk_rows, probes)};
+    KnnTable table = KnnTable::sized(chunk_rows, probes);
     std::vector<std::uint32_t> picked(chunk_rows), asked_for(supers), super(supers);
 #pragma omp for schedule(dynamic, 1)
     for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
@@ -255,7 +247,7 @@ ListCentroids train_lists(Context& context, const FilterRows& codes, Metric metr
   const std::uint32_t count = static_cast<std::uint32_t>(supers.rows());
   out.supers = encode(supers, points);
 
-  const Matrix<std::uint32_t> super_of = rank_supers_of(threads, points, sample, out.supers, 1);
+  const Matrix<std::uint32_t> super_of = nearest_supers(threads, points, sample, out.supers, 1);
   const Groups by_super = group(sample, {super_of.data(), super_of.size()}, count);
   std::vector<Matrix<float>> lists(count);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "knn/recall_rule.h"
 #include "knn/similarity.h"
 #include "lowshot/error.h"
 #include "lowshot/knn_check.h"
@@ -15,7 +16,6 @@
 namespace lowshot {
 namespace {
 
-constexpr double tie = 1e-6;    // a returned similarity this far below the true k-th counts
 constexpr double wrong = 1e-5;  // 256 float32 products of a published table differ by 1e-6 from ours
 constexpr std::uint64_t block_bytes = std::uint64_t{64} << 20;
 
@@ -182,7 +182,7 @@ KnnCheck check_knn(Context& context, const StoredKnn& table, RowSource& descript
   for (std::size_t q = 0; q < sample.size(); ++q) query_norms.push_back(norm(queries.row(q), dim));
 
   const KnnOptions search{.k = check.k, .metric = options.metric};
-  KnnTable best{Matrix<NodeId>(sample.size(), check.k), Matrix<float>(sample.size(), check.k)};
+  KnnTable best = KnnTable::sized(sample.size(), check.k);
   const std::uint64_t step = std::clamp<std::uint64_t>(block_bytes / (std::uint64_t{dim} * 4), 1, table.rows());
   Matrix<float> block(step, dim);
   auto next = named.begin();
@@ -211,7 +211,7 @@ KnnCheck check_knn(Context& context, const StoredKnn& table, RowSource& descript
   const std::vector<double> thresholds = true_thresholds(best, sample, others);
   std::vector<std::uint64_t> found(sample.size(), 0);
   for (const Named& n : named)
-    if (n.id != sample[n.query] && n.computed >= thresholds[n.query] - tie) ++found[n.query];
+    if (n.id != sample[n.query] && n.computed >= thresholds[n.query] - knn::recall_tie) ++found[n.query];
   double sum = 0;
   for (const std::uint64_t f : found) sum += static_cast<double>(std::min(f, others)) / static_cast<double>(others);
   check.recall = sum / static_cast<double>(sample.size());

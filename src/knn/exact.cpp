@@ -19,7 +19,7 @@ KnnTable extend_exactly(Context& context, const KnnTable& table, const Descripto
     join_between(context, new_side, old_side, options.metric);
   }
   const std::size_t rows = x_old.rows() + x_new.rows();
-  KnnTable result{Matrix<NodeId>(rows, options.k), Matrix<float>(rows, options.k)};
+  KnnTable result = KnnTable::sized(rows, options.k);
   old_lists.finish(threads, result);
   new_lists.finish(threads, result, x_old.rows());
   return result;
@@ -37,7 +37,7 @@ KnnTable search_exactly(Context& context, const KnnTable* table, const Descripto
     join_between(context, {queries, &query_codes, 0, &lists}, {x, &codes, static_cast<NodeId>(first_id), nullptr},
                  options.metric);
   }
-  KnnTable result{Matrix<NodeId>(queries.rows(), options.k), Matrix<float>(queries.rows(), options.k)};
+  KnnTable result = KnnTable::sized(queries.rows(), options.k);
   lists.finish(threads, result);
   return result;
 }

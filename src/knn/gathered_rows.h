@@ -24,7 +24,6 @@ class GatheredRows {
         pairs_(std::size_t{most} * (most_columns + panel_width) + panel_width),
         scores_(pairs_.size()) {}
 
-  std::uint32_t most() const { return static_cast<std::uint32_t>(start_.size()); }
   std::uint32_t count() const { return count_; }
 
   /// Rows `rows` of `from`. with_bound: scores are similarities; else their rows' own terms are left out, which changes

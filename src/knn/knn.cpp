@@ -50,14 +50,18 @@ void require_table(const KnnTable& table, std::size_t rows, const KnnOptions& op
                             table.rows(), table.k(), options.k, rows));
 }
 
-KnnTable make_table(std::size_t rows, std::uint32_t k) {
-  return {Matrix<NodeId>(rows, k), Matrix<float>(rows, k)};
-}
-
 void require_effort(const KnnOptions& options) {
   if (!(options.recall > 0 && options.recall < 1))
     throw Error(ErrorKind::usage, fmt::format("recall must lie between 0 and 1 and is {}", options.recall), "",
                 "0.95 is usual; for 1 use the exact method");
+}
+
+// Where a call's facts go: the caller's report, or `own`; empty.
+KnnReport& begin_report(const KnnOptions& options, KnnReport* report, KnnReport& own) {
+  require_effort(options);
+  KnnReport& facts = report != nullptr ? *report : own;
+  facts = {};
+  return facts;
 }
 
 double pairs(std::size_t a, std::size_t b) {
@@ -71,7 +75,7 @@ KnnTable merge(int threads, const KnnTable& table, const KnnTable& more, std::ui
   for (std::size_t i = 0; i < more.rows(); ++i)
     for (std::uint32_t j = 0; j < k && more.ids(i, j) != no_node; ++j)
       lists.offer(i, more.similarities(i, j), static_cast<NodeId>(more.ids(i, j) + first_id));
-  KnnTable result = make_table(table.rows(), k);
+  KnnTable result = KnnTable::sized(table.rows(), k);
   lists.finish(threads, result);
   return result;
 }
@@ -102,17 +106,15 @@ KnnMethod build_knn_method(std::uint64_t rows, const KnnOptions& options) {
 }
 
 KnnTable build_knn(Context& context, const DescriptorView& x, const KnnOptions& options, KnnReport* report) {
-  return extend_knn(context, make_table(0, options.k), {}, x, options, report);
+  return extend_knn(context, KnnTable::sized(0, options.k), {}, x, options, report);
 }
 
 KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorView& x_old, const DescriptorView& x_new,
                     const KnnOptions& options, KnnReport* report) {
   require_sizes(x_old, x_new, options);
-  require_effort(options);
   require_table(table, x_old.rows(), options);
   KnnReport own;
-  KnnReport& facts = report != nullptr ? *report : own;
-  facts = {};
+  KnnReport& facts = begin_report(options, report, own);
   if (knn::goes_by_lists(options, pairs(x_new.rows(), x_old.rows()) + pairs(x_new.rows(), x_new.rows()) / 2))
     return knn::extend_by_join(context, table, x_old, x_new, options, facts);
   return knn::extend_exactly(context, table, x_old, x_new, options);
@@ -121,10 +123,8 @@ KnnTable extend_knn(Context& context, const KnnTable& table, const DescriptorVie
 KnnTable search_knn(Context& context, const DescriptorView& queries, const DescriptorView& x, const KnnOptions& options,
                     KnnReport* report) {
   require_sizes(queries, x, options);
-  require_effort(options);
   KnnReport own;
-  KnnReport& facts = report != nullptr ? *report : own;
-  facts = {};
+  KnnReport& facts = begin_report(options, report, own);
   if (knn::goes_by_lists(options, pairs(queries.rows(), x.rows())))
     return knn::search_by_join(context, queries, x, options, facts);
   return knn::search_exactly(context, nullptr, queries, x, 0, options);
@@ -134,12 +134,10 @@ KnnTable extend_search_knn(Context& context, const KnnTable& table, const Descri
                            const DescriptorView& x_new, std::uint64_t first_new_id, const KnnOptions& options,
                            KnnReport* report) {
   require_sizes(queries, x_new, options);
-  require_effort(options);
   require_table(table, queries.rows(), options);
   require_nodes(first_new_id + x_new.rows());
   KnnReport own;
-  KnnReport& facts = report != nullptr ? *report : own;
-  facts = {};
+  KnnReport& facts = begin_report(options, report, own);
   if (knn::goes_by_lists(options, pairs(queries.rows(), x_new.rows())))
     return merge(context.thread_count(), table, knn::search_by_join(context, queries, x_new, options, facts),
                  first_new_id, options.k);

@@ -8,12 +8,12 @@
 
 #include "knn/exact.h"
 #include "knn/filter_rows.h"
+#include "knn/recall_rule.h"
 #include "knn/sampled_rows.h"
 
 namespace lowshot::knn {
 namespace {
 
-constexpr float tie = 1e-6f;               // as in check_knn
 constexpr std::size_t block_rows = 65536;  // rows whose codes are held for the exact search
 
 }  // namespace
@@ -59,14 +59,12 @@ double recall_of(const RecallSample& sample, const KnnTable& found) {
   const std::size_t most = sample.truth.k() - (sample.among_members ? 1 : 0);
   for (std::size_t s = 0; s < sample.rows.size(); ++s) {
     const auto is_other = [&](NodeId id) { return id != no_node && !(sample.among_members && id == sample.rows[s]); };
-    std::size_t others = 0, hits = 0;
+    std::size_t others = 0;
     float last = 0;
     for (std::size_t j = 0; j < sample.truth.k() && others < most; ++j)
       if (is_other(sample.truth.ids(s, j))) ++others, last = sample.truth.similarities(s, j);
     if (others == 0) continue;
-    for (std::size_t j = 0; j < sample.truth.k(); ++j)
-      if (is_other(found.ids(s, j)) && found.similarities(s, j) >= last - tie) ++hits;
-    sum += static_cast<double>(std::min(hits, others)) / static_cast<double>(others);
+    sum += share_found(found, s, sample.among_members ? sample.rows[s] : no_node, last, others);
     ++counted;
   }
   return counted == 0 ? 1 : sum / static_cast<double>(counted);

@@ -8,7 +8,7 @@ namespace lowshot {
 
 KnnTable spread(const KnnTable& table, std::span<const NodeId> rows, std::uint64_t all_rows) {
   assert(rows.size() == table.rows());
-  KnnTable wide{Matrix<NodeId>(all_rows, table.k()), Matrix<float>(all_rows, table.k())};
+  KnnTable wide = KnnTable::sized(all_rows, table.k());
   std::fill_n(wide.ids.data(), wide.ids.size(), no_node);
   std::fill_n(wide.similarities.data(), wide.similarities.size(), -std::numeric_limits<float>::infinity());
   for (std::size_t i = 0; i < rows.size(); ++i)

@@ -211,7 +211,7 @@ void search_cells(Context& context, const CellLayout& layout, const FilledCells&
       Phase phase(context, "k-NN cells: search");
       Context quiet = context;  // its progress would begin anew for each cell
       quiet.progress = {};
-      KnnTable table{Matrix<NodeId>(0, layout.inner.k), Matrix<float>(0, layout.inner.k)};
+      KnnTable table = KnnTable::sized(0, layout.inner.k);
       std::vector<NodeId> ids;
       if (filled.rows[c] != 0) {
         CellRows cell = read_cell(files.rows_file(c), layout, filled.rows[c], dim, half, filled.hashes[c]);
@@ -256,7 +256,7 @@ double merge_runs(Context& context, std::uint64_t rows, const CellLayout& layout
   RecallCount recall(filled.truth);
   for (std::uint64_t begin = 0; begin < rows; begin += layout.merge_block) {
     const std::uint64_t size = std::min(rows - begin, layout.merge_block);
-    KnnTable table{Matrix<NodeId>(size, k), Matrix<float>(size, k)};
+    KnnTable table = KnnTable::sized(size, k);
     std::fill_n(table.ids.data(), table.ids.size(), no_node);
     std::fill_n(table.similarities.data(), table.ids.size(), -std::numeric_limits<float>::infinity());
     for (RecordReader& run : runs) {

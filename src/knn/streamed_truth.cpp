@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "knn/recall_rule.h"
+#include "knn/sampled_rows.h"
+
 namespace lowshot::knn {
 namespace {
-
-constexpr float tie = 1e-6f;  // as in check_knn
 
 // The rows that a table names, as it grows: those of the block just searched come in, those displaced go.
 class NamedRows {
@@ -37,13 +38,15 @@ SampleTruth search_sample(Context& context, RowSource& source, const CellLayout&
   const std::uint32_t dim = source.dim();
   SampleTruth truth;
   Matrix<float> queries(size, dim);
+  // As for the join's sample: evenly spaced rows could miss what comes with a period.
+  const std::vector<std::uint32_t> rows_asked = sampled_rows(n, size);
   for (std::uint64_t s = 0; s < size; ++s) {
-    truth.thresholds.rows.push_back(s * n / size);
+    truth.thresholds.rows.push_back(rows_asked[s]);
     read_compared(source, truth.thresholds.rows.back(), queries.view().rows(s, s + 1), options.normalise);
   }
   KnnOptions exact = options.knn;
   exact.method = KnnMethod::exact;
-  KnnTable table{Matrix<NodeId>(0, exact.k), Matrix<float>(0, exact.k)};
+  KnnTable table = KnnTable::sized(0, exact.k);
   NamedRows named;
   Matrix<float> block(layout.truth_block, dim);
   for (std::uint64_t begin = 0; begin < n; begin += layout.truth_block) {
@@ -82,14 +85,8 @@ SampleTruth search_sample(Context& context, RowSource& source, const CellLayout&
 void RecallCount::add(std::uint64_t first_row, const KnnTable& block) {
   for (; next_ < truth_.rows.size() && truth_.rows[next_] < first_row + block.rows(); ++next_) {
     const std::uint64_t row = truth_.rows[next_];
-    std::uint64_t found = 0;
-    for (std::size_t j = 0; j < block.k(); ++j) {
-      const NodeId id = block.ids(row - first_row, j);
-      const float similarity = block.similarities(row - first_row, j);
-      if (id != no_node && id != row && similarity >= truth_.thresholds[next_] - tie) ++found;
-    }
     if (truth_.others != 0)
-      sum_ += static_cast<double>(std::min(found, truth_.others)) / static_cast<double>(truth_.others);
+      sum_ += share_found(block, row - first_row, static_cast<NodeId>(row), truth_.thresholds[next_], truth_.others);
   }
 }
 

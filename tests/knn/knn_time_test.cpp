@@ -10,7 +10,7 @@ namespace {
 using oracle::make_rows;
 using oracle::Shape;
 
-// What is linear and what is not; the machine's own rates are the business of tests/cli/test_plan.py.
+// What is linear and what is not; the machine's own rates are the business of tests/cli/test_time.py.
 TEST(KnnTime, CountsPairsAndRows) {
   const KnnRates rates{.options = {.method = KnnMethod::exact}, .pair = 1, .row = 10, .kept = 0.5};
   EXPECT_DOUBLE_EQ(build_knn_seconds(rates, 100), 100 * 100 / 2 + 10 * 100);

@@ -1,8 +1,7 @@
-"""Plans: what --dry-run says of time, and data larger than --memory. The figures are compared with the job itself."""
+"""Data larger than --memory: the plan that --dry-run prints, and the job itself."""
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -10,71 +9,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-
-# Estimates are good to 1.5 on a quiet machine. The machines that run these tests are shared, and whatever is beside
-# takes from the job or from the calibration a moment before, so 2.5 is what fails here: it still catches an estimate
-# that scales wrongly, which is off by far more.
-NOISE = 2.5
-
-
-def estimate(lowshot, tmp_path, *arguments):
-    out = lowshot(*arguments, "--dry-run", "--json", tmp_path / "plan.json").stdout
-    plan = json.loads((tmp_path / "plan.json").read_text())
-    assert re.search(r"Time: about .* on this machine \(.*\)", out), out
-    assert abs(sum(plan["estimated_seconds_by_stage"].values()) - plan["estimated_seconds"]) < 1e-6
-    return plan["estimated_seconds"]
-
-
-def least_time(lowshot, repeats, *arguments):
-    times = []
-    for _ in range(repeats):
-        start = time.monotonic()
-        lowshot(*arguments)
-        times.append(time.monotonic() - start)
-    return min(times)
-
-
-def larger_rows(bundled_data, copies):
-    """The bundled training rows again and again, each time moved a little."""
-    with h5py.File(bundled_data / "features/train.hdf5") as file:
-        rows = file["all_feats"][:].astype(np.float32)
-    random = np.random.default_rng(3)
-    spread = rows.std(axis=0) * 0.5
-    return np.concatenate([rows + spread * random.standard_normal(rows.shape, np.float32) for _ in range(copies)])
-
-
-@pytest.mark.parametrize("copies", [1, 3])  # exact, by join
-def test_time_of_a_graph(lowshot, bundled_data, tmp_path, copies):
-    np.save(tmp_path / "x.npy", larger_rows(bundled_data, copies))
-    build = ["knn", "build", tmp_path / "x.npy", "-o", tmp_path / "g"]
-    expected = estimate(lowshot, tmp_path, *build)
-    assert not list(tmp_path.glob("g_*"))
-    taken = least_time(lowshot, 3 if copies == 1 else 2, *build)
-    assert taken / NOISE < expected < taken * NOISE
-
-
-def test_time_of_experiments(lowshot, bundled_data, tmp_path):
-    table = ["diffusion", "--data", bundled_data, "--nbg", 60000, "--seed", "1-4", "--niter", 5]
-    expected = estimate(lowshot, tmp_path, *table, "--work", tmp_path / "work")
-    assert not (tmp_path / "work").exists()
-    taken = min(least_time(lowshot, 1, *table, "--work", tmp_path / str(i)) for i in range(2))
-    assert taken / NOISE < expected < taken * NOISE
-
-
-def test_time_of_labels(lowshot, bundled_data, tmp_path):
-    label = ["label", bundled_data / "features/train.hdf5", "--labels", bundled_data / "label-example/labels.csv"]
-    expected = estimate(lowshot, tmp_path, *label, "-o", tmp_path / "o.csv")
-    taken = min(least_time(lowshot, 1, *label, "-o", tmp_path / f"{i}.csv") for i in range(3))
-    assert taken / NOISE < expected < taken * NOISE
-
-
-def test_time_of_regressions(lowshot, bundled_data, tmp_path):
-    logreg = ["logreg", "--data", bundled_data, "--nlabeled", 5, "--maxiter", 10000]
-    expected = estimate(lowshot, tmp_path, *logreg)
-    assert least_time(lowshot, 2, *logreg) / NOISE < expected
-
-
-# --- larger than memory ------------------------------------------------------------------------------------------------
+from rows import larger_rows
 
 LIMIT = 96 << 20
 

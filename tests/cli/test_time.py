@@ -1,0 +1,66 @@
+"""The time that --dry-run says, compared with the job itself. No other test runs beside these (tests/CMakeLists.txt)."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+from rows import larger_rows
+
+# Estimates are good to 1.5 on a quiet machine. The machines that run these tests are shared with others, and what they
+# do takes from the job or from the calibration a moment before. So both are repeated by turns until their least values
+# agree, and 2 is what fails here: an estimate that scales wrongly is off by more, however often it is repeated.
+NOISE, TURNS = 2, 6
+
+
+def estimate(lowshot, tmp_path, *arguments):
+    out = lowshot(*arguments, "--dry-run", "--json", tmp_path / "plan.json").stdout
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert re.search(r"Time: about .* on this machine \(.*\)", out), out
+    assert abs(sum(plan["estimated_seconds_by_stage"].values()) - plan["estimated_seconds"]) < 1e-6
+    return plan["estimated_seconds"]
+
+
+def duration(lowshot, *arguments):
+    start = time.monotonic()
+    lowshot(*arguments)
+    return time.monotonic() - start
+
+
+def assert_agree(estimated, taken):
+    """Both are called by turns; each counts by its least value so far."""
+    expected = real = np.inf
+    for turn in range(TURNS):
+        expected, real = min(expected, estimated()), min(real, taken(turn))
+        if real / NOISE < expected < real * NOISE:
+            return
+    pytest.fail(f"{expected:.2f} s expected, {real:.2f} s taken, the least of {TURNS} each")
+
+
+@pytest.mark.parametrize("copies", [1, 3])  # exact, by join
+def test_time_of_a_graph(lowshot, bundled_data, tmp_path, copies):
+    np.save(tmp_path / "x.npy", larger_rows(bundled_data, copies))
+    build = ["knn", "build", tmp_path / "x.npy", "-o", tmp_path / "g"]
+    estimate(lowshot, tmp_path, *build)
+    assert not list(tmp_path.glob("g_*"))
+    assert_agree(lambda: estimate(lowshot, tmp_path, *build), lambda turn: duration(lowshot, *build))
+
+
+def test_time_of_experiments(lowshot, bundled_data, tmp_path):
+    table = ["diffusion", "--data", bundled_data, "--nbg", 60000, "--seed", "1-4", "--niter", 5]
+    estimate(lowshot, tmp_path, *table, "--work", tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+    assert_agree(lambda: estimate(lowshot, tmp_path, *table, "--work", tmp_path / "work"),
+                 lambda turn: duration(lowshot, *table, "--work", tmp_path / str(turn)))
+
+
+def test_time_of_labels(lowshot, bundled_data, tmp_path):
+    label = ["label", bundled_data / "features/train.hdf5", "--labels", bundled_data / "label-example/labels.csv"]
+    assert_agree(lambda: estimate(lowshot, tmp_path, *label, "-o", tmp_path / "o.csv"),
+                 lambda turn: duration(lowshot, *label, "-o", tmp_path / f"{turn}.csv"))
+
+
+def test_time_of_regressions(lowshot, bundled_data, tmp_path):
+    logreg = ["logreg", "--data", bundled_data, "--nlabeled", 5, "--maxiter", 10000]
+    assert_agree(lambda: estimate(lowshot, tmp_path, *logreg), lambda turn: duration(lowshot, *logreg))
