@@ -3,9 +3,10 @@
 
     bench/peers/label.py METHOD ROWS.npy LABELS.npy OUT.npy
 
-METHOD is `spreading:K` (LabelSpreading on a graph of K neighbours; scikit-learn's default is 7) or `logistic`
-(LogisticRegression on the labelled rows). Rows are L2-normalised first, which helps both. LABELS holds -1 for unlabelled
-rows. Prints the seconds from the loaded arrays to the predictions, imports not counted.
+METHOD is `spreading-K` (LabelSpreading on a graph of K neighbours; scikit-learn's default is 7), or one that learns from
+the labelled rows alone: `logistic` (LogisticRegression), `logistic-cv` (LogisticRegressionCV, its ten penalties and
+five folds; with one label a class there are no folds, and it is `logistic`) or `lda` (LinearDiscriminantAnalysis, Ledoit and Wolf's shrinkage). Rows are L2-normalised first, which helps all.
+LABELS holds -1 for unlabelled rows. Prints the seconds from the loaded arrays to the predictions, imports not counted.
 """
 
 import json
@@ -13,9 +14,22 @@ import sys
 import time
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 from sklearn.semi_supervised import LabelSpreading
+
+
+def classifier(method, labels):
+    folds = min(5, np.unique(labels, return_counts=True)[1].max())
+    if method == "lda":
+        # One label a class leaves no scatter within classes to estimate: then the nearest class mean is all there is.
+        within = len(labels) > len(np.unique(labels))
+        return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto") if within else NearestCentroid()
+    if method == "logistic-cv" and folds > 1:
+        return LogisticRegressionCV(cv=folds, max_iter=1000, n_jobs=-1)
+    return LogisticRegression(max_iter=1000)
 
 
 def main():
@@ -24,11 +38,11 @@ def main():
     start = time.perf_counter()
     x = normalize(x)
     if method.startswith("spreading"):
-        model = LabelSpreading(kernel="knn", n_neighbors=int(method.split(":")[1]), n_jobs=-1).fit(x, y)
+        model = LabelSpreading(kernel="knn", n_neighbors=int(method.split("-")[1]), n_jobs=-1).fit(x, y)
         predicted = model.transduction_
     else:
         known = y >= 0
-        predicted = LogisticRegression(max_iter=1000).fit(x[known], y[known]).predict(x)
+        predicted = classifier(method, y[known]).fit(x[known], y[known]).predict(x)
     seconds = time.perf_counter() - start
     np.save(out, predicted)
     print(json.dumps({"seconds": seconds}))
