@@ -101,7 +101,8 @@ struct HoldOut {
   LabelRecipe recipe = LabelRecipe::graph;      ///< who answers: graph or own
   std::vector<double> accuracy_by_iteration;    ///< of the graph, 1 .. most_iterations at index 0 ..
   std::vector<double> own_accuracy,
-      own_loss;                            ///< of graph and classifier, likewise (first repeat; loss: -log P); or none
+      own_loss;                            ///< of graph and classifier, likewise (first repeat; loss: mean over
+                                           ///< classes of -log P); infinite where not tried; or none
   double temperature = 1;                  ///< T that divides their logarithms; 1 where nothing could be held out
   std::uint32_t iterations = 0;            ///< the chosen (or given) number
   double accuracy = 0, low = 0, high = 0;  ///< at `iterations`, with its 95 % interval (Wilson)

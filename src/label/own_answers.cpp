@@ -7,6 +7,7 @@
 
 #include "core/half.h"
 #include "label/rows_in_memory.h"
+#include "lowshot/calibration.h"
 #include "lowshot/diffusion.h"
 #include "lowshot/own_data.h"
 #include "lowshot/recipe.h"
@@ -15,37 +16,21 @@ namespace lowshot {
 namespace {
 
 constexpr std::uint64_t block_rows = 4096;
-constexpr float stored_scale = 32768;  // of U_t, at most 1, in float16: as in the diffusion itself
+constexpr double usual_temperature = 3;  // where nothing can be held out
+constexpr float stored_scale = 32768;    // of U_t, at most 1, in float16: as in the diffusion itself
 
-// Mean of -log P(given) at temperature t.
-double loss_at(MatrixView<const float> logs, std::span<const std::int32_t> given, double t) {
-  double sum = 0;
-  for (std::size_t i = 0; i < logs.rows(); ++i) {
-    const auto row = logs.row_span(i);
-    const double most = *std::max_element(row.begin(), row.end());
-    double others = 0;
-    for (const float value : row) others += std::exp((value - most) / t);
-    sum += std::log(others) - (row[static_cast<std::size_t>(given[i])] - most) / t;
+// Mean over classes of the mean of -log P(given): no class is chosen for because it has many labels.
+double loss_of_classes(MatrixView<const float> probabilities, std::span<const std::int32_t> given) {
+  std::vector<double> sum(probabilities.cols()), rows(probabilities.cols());
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const auto own = static_cast<std::size_t>(given[i]);
+    sum[own] -= std::log(std::max(probabilities(i, own), std::numeric_limits<float>::min()));
+    rows[own] += 1;
   }
-  return sum / static_cast<double>(std::max<std::size_t>(logs.rows(), 1));
-}
-
-// T that makes the given classes most likely, by golden sections of log T in 1/20 .. 20. The loss is convex in 1/T.
-double likely_temperature(MatrixView<const float> logs, std::span<const std::int32_t> given) {
-  constexpr double golden = 0.6180339887498949;
-  double low = -std::log(20.0), high = std::log(20.0);
-  double a = high - golden * (high - low), b = low + golden * (high - low);
-  double at_a = loss_at(logs, given, std::exp(a)), at_b = loss_at(logs, given, std::exp(b));
-  for (int step = 0; step < 25; ++step) {
-    if (at_a <= at_b) {
-      high = b, b = a, at_b = at_a, a = high - golden * (high - low);
-      at_a = loss_at(logs, given, std::exp(a));
-    } else {
-      low = a, a = b, at_a = at_b, b = low + golden * (high - low);
-      at_b = loss_at(logs, given, std::exp(b));
-    }
-  }
-  return std::exp((low + high) / 2);
+  double total = 0, classes = 0;
+  for (std::size_t c = 0; c < sum.size(); ++c)
+    if (rows[c] > 0) total += sum[c] / rows[c], classes += 1;
+  return total / std::max(classes, 1.0);
 }
 
 std::vector<std::uint32_t> some_unlabelled(std::span<const std::int32_t> labels) {
@@ -99,7 +84,7 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
   result.answers.answers.resize(votes.iterations * checked);
   result.accuracy.resize(votes.iterations);
   result.log_loss.resize(votes.iterations, std::numeric_limits<double>::infinity());
-  result.temperature.resize(votes.iterations, 1);
+  result.temperature.resize(votes.iterations, usual_temperature);
   if (checked == 0) return result;
 
   std::vector<std::size_t> place(checked);  // of a held-out node among rows.nodes
@@ -129,11 +114,11 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
       fuse(context, own_votes, no_offset, own_data::classifier_share, scores);
       for (std::size_t j = 0; j < own.size(); ++j) std::copy_n(scores.row(j), classes, logs.row(own[j]));
     }
-    const double temperature = likely_temperature(logs, held.given);
+    const double temperature = fit_temperature(logs, held.given);
     result.temperature[t - 1] = temperature;
-    result.log_loss[t - 1] = loss_at(logs, held.given, temperature);
     for (float& value : std::span(logs.data(), logs.size())) value = static_cast<float>(value / temperature);
     softmax_rows(context, logs);
+    result.log_loss[t - 1] = loss_of_classes(logs, held.given);
     std::uint64_t right = 0;
     for (std::size_t i = 0; i < checked; ++i) {
       const auto row = logs.view().row_span(i);

@@ -18,9 +18,9 @@ namespace lowshot {
 
 /// The rows that say where the classes lie: all labelled nodes, and a sample of the others.
 struct OwnRows {
-  std::vector<std::uint32_t> nodes;   ///< rising
-  std::vector<std::int32_t> labels;   ///< or -1
-  std::vector<std::uint32_t> sample;  ///< the nodes without a label
+  std::vector<std::uint32_t> nodes;          ///< rising
+  std::vector<std::int32_t> labels;          ///< or -1
+  std::vector<std::uint32_t> sample;         ///< the nodes without a label
   std::vector<std::size_t> place_of_sample;  ///< in `nodes`
   RowTransform transform;
   Matrix<float> z;
@@ -30,10 +30,12 @@ struct OwnRows {
 /// At most own_data::sample_rows unlabelled nodes, evenly spread. Reads the source once.
 OwnRows gather_own_rows(Context& context, RowSource& rows, std::span<const std::int32_t> labels);
 
-/// What is said of held-out nodes at the iterations of `votes`, with its temperature (1 where nothing was held out).
+/// What is said of held-out nodes at the iterations of `votes`, and the temperature that makes it most likely (a usual
+/// one where nothing was held out). The loss is the mean over classes of that of their rows.
 struct OwnHoldOut {
   HeldOutScores answers;  ///< one repeat; iterations before votes.first_iteration: nothing is said
-  std::vector<double> accuracy, log_loss, temperature;  ///< of iteration t at t - 1; accuracy 0, loss infinite: not there
+  std::vector<double> accuracy, log_loss,
+      temperature;  ///< of iteration t at t - 1; accuracy 0, loss infinite: not there
 };
 OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& votes, const HeldOutScores& held,
                         std::uint32_t classes);
@@ -43,8 +45,8 @@ SoftmaxModel own_model(Context& context, const OwnRows& rows, const FoldVotes& v
                        std::uint32_t classes);
 
 /// Probabilities of nodes first, first + 1, ..., all classes: rows x C; `reached`: some label did reach it.
-using ProbabilitySink =
-    std::function<void(std::uint64_t first, MatrixView<const float> probabilities, std::span<const std::uint8_t> reached)>;
+using ProbabilitySink = std::function<void(std::uint64_t first, MatrixView<const float> probabilities,
+                                           std::span<const std::uint8_t> reached)>;
 
 /// Every node's answer, block after block of rows; `source` is read once. The read-outs of nodes / blocks at a time
 /// are kept, as float16 of U_t.

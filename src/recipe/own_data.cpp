@@ -53,7 +53,6 @@ Members members_of(std::span<const std::int32_t> labels, MatrixView<const float>
   return m;
 }
 
-
 /// Means and common covariance to a classifier of temperature 1.
 SoftmaxModel discriminant(MatrixView<const float> z, MatrixView<const double> products,
                           std::span<const std::int32_t> labels, const Members& members, int threads) {
@@ -111,8 +110,7 @@ SoftmaxModel discriminant(MatrixView<const float> z, MatrixView<const double> pr
   for (std::size_t c = 0; c < classes; ++c) {
     float* row = model.weights.row(c);
     for (std::size_t d = 0; d < dim; ++d) row[d] = static_cast<float>(w(index(c), index(d)));
-    row[dim] =
-        static_cast<float>(-w.row(index(c)).dot(centre) - w.row(index(c)).dot(apart.row(index(c))) / 2);
+    row[dim] = static_cast<float>(-w.row(index(c)).dot(centre) - w.row(index(c)).dot(apart.row(index(c))) / 2);
   }
   return model;
 }
