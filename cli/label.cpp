@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "common.h"
@@ -23,7 +24,8 @@ struct Options {
   LabelOptions label;
   KnnOptions knn;  // k is label.k
   std::vector<std::string> descriptors, add, ids;
-  std::string labels, labelled, out, work, report, images, match = "name", on_bad = "stop", format = "csv", scores;
+  std::string labels, labelled, out, work, report, images, match = "name", on_bad = "stop", format = "csv", scores,
+                                                           recipe = "auto";
   std::uint32_t dim = 0;
   std::uint32_t iterations = 0;
   double precision = 0;
@@ -96,13 +98,17 @@ void require_good(const Job& job, const std::vector<std::uint32_t>& bad, const s
               "mend them, or go on without them with --on-bad skip");
 }
 
-// Rows of nodes to their places in a file of rows: pieces between bad rows, which stay 0.
-void write_good_rows(NpyTileWriter& file, std::uint32_t first_class, MatrixView<const float> nodes,
-                     const std::vector<std::uint32_t>& bad, std::uint64_t rows) {
+// Rows of the nodes first_node, first_node + 1, ... to their places in a file of rows: pieces between bad rows, which
+// stay 0.
+void write_good_rows(NpyTileWriter& file, std::uint64_t first_node, std::uint32_t first_class,
+                     MatrixView<const float> nodes, const std::vector<std::uint32_t>& bad, std::uint64_t rows) {
   std::uint64_t row = 0, node = 0;
-  for (std::size_t b = 0; row < rows; ++b) {
+  const std::uint64_t last_node = first_node + nodes.rows();
+  for (std::size_t b = 0; row < rows && node < last_node; ++b) {
     const std::uint64_t end = b < bad.size() ? std::min<std::uint64_t>(bad[b], rows) : rows;
-    if (end > row) file.write(row, first_class, nodes.rows(node, node + end - row));
+    const std::uint64_t begin = std::max(node, first_node), behind = std::min(node + (end - row), last_node);
+    if (behind > begin)
+      file.write(row + (begin - node), first_class, nodes.rows(begin - first_node, behind - first_node));
     node += end - row;
     row = end + 1;
   }
@@ -112,7 +118,17 @@ std::string percent(double share) {
   return fmt::format("{:.1f} %", 100 * share);
 }
 
+std::string recipe_reason(const HoldOut& h, const Options& o) {
+  const std::string what = h.recipe == LabelRecipe::own ? "graph and classifier together" : "the graph alone";
+  if (o.recipe != "auto") return what + ", as given";
+  if (h.checked_rows == 0) return what + ", the default where nothing can be held out";
+  return what + (h.recipe == LabelRecipe::own ? "; the graph alone is not clearly better on held-out labels"
+                                              : ": clearly better on held-out labels");
+}
+
 void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::string>& classes) {
+  const bool own = h.recipe == LabelRecipe::own;
+  fmt::print("recipe: {} ({})\n", name(h.recipe), recipe_reason(h, o));
   if (h.checked_rows == 0) {
     fmt::print("No label could be held out: every class has a single one, so nothing is known about accuracy.\n");
     fmt::print("iterations: {} ({})\n", h.iterations,
@@ -122,11 +138,17 @@ void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::s
   fmt::print("held-out accuracy: {} ({} to {} with 95 % confidence; {} labelled rows, {} folds)\n", percent(h.accuracy),
              percent(h.low), percent(h.high), h.checked_rows, o.label.folds);
   fmt::print("  It holds for labels drawn at random; labels picked by hand make it optimistic.\n");
-  std::string by_iteration;
-  for (std::size_t t = 0; t < h.accuracy_by_iteration.size(); ++t)
-    by_iteration += fmt::format("{}{}: {}", t != 0 ? ", " : "", t + 1, percent(h.accuracy_by_iteration[t]));
-  fmt::print("iterations: {} ({}; held-out accuracy by iteration {})\n", h.iterations,
-             o.iterations != 0 ? "as given" : "the best when held out", by_iteration);
+  fmt::print("iterations: {} ({})\n", h.iterations,
+             o.iterations != 0 ? "as given"
+             : own             ? "the least log-loss when held out"
+                               : "the best when held out");
+  fmt::print("  iterations   graph alone{}\n", h.own_accuracy.empty() ? "" : "   own recipe   its log-loss");
+  for (std::size_t t = 0; t < h.accuracy_by_iteration.size(); ++t) {
+    fmt::print("  {:>10}  {:>12}", t + 1, percent(h.accuracy_by_iteration[t]));
+    if (t < h.own_accuracy.size() && std::isfinite(h.own_loss[t]))
+      fmt::print("  {:>11}  {:>13.3f}", percent(h.own_accuracy[t]), h.own_loss[t]);
+    fmt::print("\n");
+  }
   if (!h.unchecked_classes.empty()) {
     std::string names;
     for (std::size_t i = 0; i < std::min(most_named, h.unchecked_classes.size()); ++i)
@@ -151,6 +173,14 @@ Json threshold_json(const ThresholdRow& r) {
   return {{"threshold", r.threshold}, {"kept", r.kept}, {"accuracy", r.accuracy}, {"held_out_rows", r.held_out}};
 }
 
+// null where the own recipe was not tried.
+Json with_gaps(const std::vector<double>& values, const HoldOut& h) {
+  Json json = Json::array();
+  for (std::size_t t = 0; t < values.size(); ++t)
+    json.push_back(std::isfinite(h.own_loss[t]) ? Json(values[t]) : Json(nullptr));
+  return json;
+}
+
 Json hold_out_json(const HoldOut& h, const std::vector<std::string>& classes) {
   Json unchecked = Json::array(), thresholds = Json::array();
   for (const std::int32_t c : h.unchecked_classes) unchecked.push_back(classes[static_cast<std::size_t>(c)]);
@@ -160,10 +190,17 @@ Json hold_out_json(const HoldOut& h, const std::vector<std::string>& classes) {
                {"low", h.low},
                {"high", h.high},
                {"accuracy_by_iteration", h.accuracy_by_iteration},
+               {"own_accuracy_by_iteration", with_gaps(h.own_accuracy, h)},
+               {"own_log_loss_by_iteration", with_gaps(h.own_loss, h)},
                {"unchecked_classes", unchecked},
                {"thresholds", thresholds}};
   json["picked"] = h.picked ? threshold_json(*h.picked) : Json(nullptr);
   return json;
+}
+
+std::uint64_t labelled_rows(const Job& job) {
+  return static_cast<std::uint64_t>(
+      std::count_if(job.labels.of_row.begin(), job.labels.of_row.end(), [](std::int32_t c) { return c >= 0; }));
 }
 
 MemoryPlan labelling_memory(const Job& job, const LabelOptions& options) {
@@ -171,16 +208,21 @@ MemoryPlan labelling_memory(const Job& job, const LabelOptions& options) {
   MemoryPlan plan;
   plan.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
   plan.add("symmetric graph", symmetrise_memory(rows, options.k));
-  plan.add("diffusion", label_nodes_memory(rows, static_cast<std::uint32_t>(job.labels.classes.size()), options));
+  plan.add("diffusion and classifier",
+           label_nodes_memory(rows, labelled_rows(job), job.collection.dim,
+                              static_cast<std::uint32_t>(job.labels.classes.size()), options));
   return plan;
 }
 
-// Classes diffused at a time: as many as fit. 16 of them fill a cache line of each row; fewer save nothing.
-std::uint32_t fitting_slice(const Job& job, const LabelOptions& options, std::uint64_t limit) {
+// Classes diffused at a time, as many as fit: 16 of them fill a cache line of each row, fewer save nothing. Then rows
+// in parts, each of which is a diffusion more.
+LabelOptions fitting_options(const Job& job, const LabelOptions& options, std::uint64_t limit) {
+  constexpr std::uint32_t most_parts = 64;
   LabelOptions tried = options;
-  for (tried.slice = 64; tried.slice > 16; tried.slice -= 16)
-    if (labelling_memory(job, tried).total() <= limit) break;
-  return tried.slice;
+  for (;; tried.parts *= 2)
+    for (tried.slice = 64; tried.slice >= 16; tried.slice -= 16)
+      if (labelling_memory(job, tried).total() <= limit || (tried.parts == most_parts && tried.slice == 16))
+        return tried;
 }
 
 // The larger of the two stages: building the graph (streamed where the descriptors do not fit), and labelling with it.
@@ -196,10 +238,12 @@ void execute(const Options& given) {
   if (o.precision != 0) o.label.precision = o.precision;
   Context context = make_context(o.common);
   const Job job = open_job(o);
-  const std::uint64_t labels = static_cast<std::uint64_t>(
-      std::count_if(job.labels.of_row.begin(), job.labels.of_row.end(), [](std::int32_t c) { return c >= 0; }));
+  const std::uint64_t labels = labelled_rows(job);
   const std::uint64_t limit = context.memory_limit != 0 ? context.memory_limit : available_bytes();
-  o.label.slice = fitting_slice(job, o.label, limit);
+  o.label.recipe = o.recipe == "graph" ? LabelRecipe::graph
+                   : o.recipe == "own" ? LabelRecipe::own
+                                       : LabelRecipe::automatic;
+  o.label = fitting_options(job, o.label, limit);
   const std::optional<StreamedKnnPlan> streamed = plan_streamed_graph(job.collection, keep_options(o), limit);
   const MemoryPlan memory = memory_plan(job, o, streamed);
   if (o.common.dry_run) {
@@ -245,11 +289,12 @@ void execute(const Options& given) {
   const auto classes = static_cast<std::uint32_t>(job.labels.classes.size());
   std::optional<NpyTileWriter> scores;
   if (!o.scores.empty()) scores.emplace(o.scores, std::vector<std::uint64_t>{job.rows, classes}, true);
-  const ScoreSink write_shares = [&](std::uint32_t, std::uint32_t first, MatrixView<const float> shares) {
-    write_good_rows(*scores, first, shares, kept.bad_rows, job.rows);
+  const ShareSink write_shares = [&](std::uint64_t node, std::uint32_t first, MatrixView<const float> shares) {
+    write_good_rows(*scores, node, first, shares, kept.bad_rows, job.rows);
   };
-  const LabelResult result =
-      label_nodes(context, graph.view(), node_labels, classes, o.label, scores ? write_shares : ScoreSink{});
+  NodeRows node_rows(job.collection, keep_options(o), kept.bad_rows);
+  const LabelResult result = label_nodes(context, graph.view(), node_labels, classes, o.label, &*node_rows,
+                                         scores ? write_shares : ShareSink{});
   if (scores) scores->commit();
 
   const LabelledRows rows{job.rows, kept.bad_rows, job.labels.of_row, job.labels.classes, job.ids ? &*job.ids : nullptr,
@@ -280,12 +325,16 @@ void execute(const Options& given) {
              suspects_file.string());
 
   Json json;
-  for (const auto status : {RowStatus::given, RowStatus::predicted, RowStatus::unreached, RowStatus::bad})
-    json["rows"][std::string(name(status))] = by_status[status];
+  for (const auto status : all_row_statuses) json["rows"][std::string(name(status))] = by_status[status];
   for (std::size_t c = 0; c < by_class.size(); ++c) json["classes"][job.labels.classes[c]] = by_class[c];
   json["labels"] = labels;
   json["suspects"] = result.suspects.size();
-  json["choices"] = {{"iterations", result.hold_out.iterations}, {"k", o.label.k}, {"graph", kept.origin}};
+  json["choices"] = {{"recipe", name(result.hold_out.recipe)},
+                     {"recipe_reason", recipe_reason(result.hold_out, o)},
+                     {"iterations", result.hold_out.iterations},
+                     {"temperature", result.hold_out.temperature},
+                     {"k", o.label.k},
+                     {"graph", kept.origin}};
   json["graph"] = search_json(kept.search);
   json["hold_out"] = hold_out_json(result.hold_out, job.labels.classes);
   add_run_facts(json, context);
@@ -320,6 +369,12 @@ void add_label(CLI::App& app) {
   command->add_option("--work", o->work, "Where the graph is kept; default: OUT.work");
   command->add_option("--k", o->label.k, "Neighbours in the graph")->check(CLI::Range(1, 1024))->capture_default_str();
   add_search_options(*command, o->knn);
+  command
+      ->add_option("--recipe", o->recipe,
+                   "Who answers: graph (diffusion alone), own (diffusion, and a classifier of the descriptors that "
+                   "learns from it), or auto: own unless the graph is clearly better on held-out labels")
+      ->check(CLI::IsMember({"auto", "graph", "own"}))
+      ->capture_default_str();
   command->add_option("--iterations", o->iterations, "Diffusion iterations; default: the best on held-out labels")
       ->check(CLI::Range(1, 1000));
   command->add_option("--folds", o->label.folds, "Folds of the hold-out")
@@ -334,7 +389,7 @@ void add_label(CLI::App& app) {
       ->check(CLI::IsMember({"csv", "jsonl", "npy"}))
       ->capture_default_str();
   command->add_option("--scores", o->scores,
-                      "Write the share of every class for every row: npy float16 [rows, classes]");
+                      "Write the confidence of every class for every row: npy float16 [rows, classes]");
   command->add_option("--report", o->report,
                       "Write a page (HTML, one file) that shows counts, trust, and rows to look at");
   command->add_option("--images", o->images, "Folder in which the ids are image files, for the thumbnails of --report");

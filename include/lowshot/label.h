@@ -64,13 +64,24 @@ RowLabels read_labels(const std::filesystem::path& file, std::uint64_t rows, con
 
 // --- the job ---------------------------------------------------------------------------------------------------------
 
+/// Who answers.
+enum class LabelRecipe {
+  automatic,  ///< `own`, unless the graph alone is right more often when labels are held out, by a standard error
+  graph,      ///< the diffusion alone
+  own,        ///< diffusion and a classifier of the descriptors that learns from what it labelled (lowshot/own_data.h)
+};
+/// "auto", "graph", "own".
+std::string_view name(LabelRecipe recipe);
+
 struct LabelOptions {
+  LabelRecipe recipe = LabelRecipe::automatic;
   std::uint32_t k = 30;
-  std::optional<std::uint32_t> iterations = {};  ///< nothing: chosen by held-out accuracy among 1 .. most_iterations
+  std::optional<std::uint32_t> iterations = {};  ///< nothing: chosen by what is held out among 1 .. most_iterations
   std::uint32_t most_iterations = 5;             ///< more mixes classes
   std::uint32_t folds = 5, repeats = 5;          ///< of the hold-out
   std::uint32_t seed = 0;                        ///< of the folds
   std::uint32_t slice = 0;                       ///< classes diffused at a time (memory only); 0 = 64
+  std::uint32_t parts = 1;                       ///< of the rows, each diffused anew for its answers (memory only)
   std::uint32_t top = 3;                         ///< classes reported a row
   std::optional<double> precision = {};          ///< pick the confidence threshold that reaches it on held-out rows
 };
@@ -87,14 +98,22 @@ struct ThresholdRow {
 struct HoldOut {
   std::uint64_t checked_rows = 0;               ///< labelled rows that were held out
   std::vector<std::int32_t> unchecked_classes;  ///< classes with a single label
-  std::vector<double> accuracy_by_iteration;    ///< 1 .. most_iterations at index 0 ..
-  std::uint32_t iterations = 0;                 ///< the chosen (or given) number
-  double accuracy = 0, low = 0, high = 0;       ///< at `iterations`, with its 95 % interval (Wilson)
-  std::vector<ThresholdRow> thresholds;         ///< falling share
-  std::optional<ThresholdRow> picked;           ///< for --precision; nothing when no threshold reaches it
+  LabelRecipe recipe = LabelRecipe::graph;      ///< who answers: graph or own
+  std::vector<double> accuracy_by_iteration;    ///< of the graph, 1 .. most_iterations at index 0 ..
+  std::vector<double> own_accuracy,
+      own_loss;                            ///< of graph and classifier, likewise (first repeat; loss: mean over
+                                           ///< classes of -log P); infinite where not tried; or none
+  double temperature = 1;                  ///< T that divides their logarithms; 1 where nothing could be held out
+  std::uint32_t iterations = 0;            ///< the chosen (or given) number
+  double accuracy = 0, low = 0, high = 0;  ///< at `iterations`, with its 95 % interval (Wilson)
+  std::vector<ThresholdRow> thresholds;    ///< falling share
+  std::optional<ThresholdRow> picked;      ///< for --precision; nothing when no threshold reaches it
 };
 
-enum class RowStatus : std::uint8_t { given, predicted, unreached, bad };
+/// `unreached`: no label reached the row and it has no class; `classified`: the classifier alone gave it one.
+enum class RowStatus : std::uint8_t { given, predicted, unreached, bad, classified };
+inline constexpr RowStatus all_row_statuses[] = {RowStatus::given, RowStatus::predicted, RowStatus::classified,
+                                                 RowStatus::unreached, RowStatus::bad};
 std::string_view name(RowStatus status);
 
 /// A labelled row whose label is not the program's first choice when it is held out.
@@ -104,9 +123,9 @@ struct Suspect {
   float given_confidence = 0, predicted_confidence = 0;  ///< means over the repeats
 };
 
-/// nodes x top classes and confidences, best first. The confidence of a class is its share of the node's scores, so the
-/// shares of all classes add up to 1. A labelled node shows the first choice when its own label is held out (by
-/// most repeats), or with its label where its class has no other.
+/// nodes x top classes and confidences, best first. The confidences of all classes add up to 1: with `own`, a class's
+/// probability, calibrated on held-out rows; with `graph`, its share of the node's scores. A labelled node shows the
+/// first choice when its own label is held out (by most repeats), or with its label where its class has no other.
 struct LabelResult {
   Matrix<std::int32_t> classes;
   Matrix<float> confidences;
@@ -115,11 +134,18 @@ struct LabelResult {
   HoldOut hold_out;
 };
 
-/// Labels every node of a graph from the labels of a few (class, or -1). With `share_sink` the shares of all classes
-/// are handed over as well, nodes x slice by slice of classes (a second diffusion: a share needs the row's sum first).
-/// Deterministic. Memory: label_nodes_memory.
+/// Receives the confidences of nodes first_node .., classes first_class ..
+using ShareSink =
+    std::function<void(std::uint64_t first_node, std::uint32_t first_class, MatrixView<const float> shares)>;
+
+/// Labels every node of a graph from the labels of a few (class, or -1). `rows`: the nodes' descriptors, read in
+/// blocks, twice; without them (null) the graph answers alone. With `share_sink` the confidences of all classes are
+/// handed over as well, in pieces of rows or of classes. Deterministic. Memory: label_nodes_memory.
 LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                        std::uint32_t classes, const LabelOptions& options, const ScoreSink& share_sink = {});
-std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options);
+                        std::uint32_t classes, const LabelOptions& options, RowSource* rows = nullptr,
+                        const ShareSink& share_sink = {});
+/// `labelled`: labelled nodes; `dim`: of the descriptors, 0 without.
+std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+                                 const LabelOptions& options);
 
 }  // namespace lowshot

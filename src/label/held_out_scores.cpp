@@ -1,6 +1,7 @@
 #include "label/held_out_scores.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "lowshot/hold_out.h"
 
@@ -71,10 +72,51 @@ std::vector<std::uint32_t> choose_checked(const Columns& columns) {
   return some;
 }
 
+// The sums of columns that the sample takes part in, and what they become.
+class SampleSums {
+ public:
+  SampleSums(const Columns& columns, std::size_t rows, std::uint32_t classes, FoldVotes& votes)
+      : columns_(columns), votes_(votes), rows_(rows) {
+    for (std::uint32_t i = 0; i < (votes.iterations - votes.first_iteration + 1) * (votes.folds + 1); ++i)
+      votes.sample.push_back(Matrix<float>::zeroed(rows, classes));
+  }
+
+  // `u`: the columns first, first + 1, ... at the sample's rows.
+  void add(std::uint32_t t, std::uint32_t first, MatrixView<const float> u, int threads) {
+    if (t < votes_.first_iteration) return;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::size_t row = 0; row < rows_; ++row)
+      for (std::uint32_t fold = 0; fold <= votes_.folds; ++fold) {
+        float* sums = of(t, fold).row(row);
+        for (std::size_t g = 0; g < u.cols(); ++g)
+          if (columns_.fold_of_column(0, first + g) != fold) sums[columns_.class_of_column[first + g]] += u(row, g);
+      }
+  }
+
+  void normalise(std::uint32_t t, std::uint32_t fold, std::span<const double> mass, int threads) {
+    if (t < votes_.first_iteration) return;
+    Matrix<float>& sums = of(t, fold);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::size_t row = 0; row < rows_; ++row)
+      for (std::size_t c = 0; c < sums.cols(); ++c)
+        sums(row, c) = mass[c] > 0 ? static_cast<float>(sums(row, c) / mass[c]) : 0;
+  }
+
+ private:
+  Matrix<float>& of(std::uint32_t t, std::uint32_t fold) {
+    return votes_.sample[(t - votes_.first_iteration) * (votes_.folds + 1) + fold];
+  }
+
+  const Columns& columns_;
+  FoldVotes& votes_;
+  std::size_t rows_;
+};
+
 }  // namespace
 
 HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                       std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations) {
+                       std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations,
+                       std::span<const std::uint32_t> sample, FoldVotes* votes) {
   const Columns columns = make_columns(labels, classes, options);
   const std::vector<std::uint32_t> checked = choose_checked(columns);
   const std::uint32_t repeats = static_cast<std::uint32_t>(columns.fold.rows());
@@ -92,13 +134,22 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
   for (std::size_t i = 0; i < columns.nodes.size(); ++i)
     if (columns.fold(0, i) == never_held_out) result.unchecked_classes.push_back(columns.classes[i]);
   result.answers.resize(std::size_t{iterations} * repeats * rows);
-  if (rows == 0) return result;
+  if (votes != nullptr) {
+    votes->folds = options.folds;
+    votes->iterations = iterations;
+    for (const std::uint32_t i : checked) votes->fold_of_node.push_back(columns.fold(0, i));
+    for (std::uint32_t t = votes->first_iteration; t <= iterations; ++t) votes->held.emplace_back(rows, classes);
+  }
+  if (rows == 0 && votes == nullptr) return result;
 
   std::vector<std::int32_t> column_labels(labels.size(), -1);
   for (std::size_t i = 0; i < columns.nodes.size(); ++i)
     column_labels[columns.nodes[i]] = static_cast<std::int32_t>(columns.column[i]);
-  Matrix<NodeId> queries(rows, 1);
+  Matrix<NodeId> queries(rows + sample.size(), 1);
   std::copy(result.nodes.begin(), result.nodes.end(), queries.data());
+  std::copy(sample.begin(), sample.end(), queries.data() + rows);
+  std::optional<SampleSums> sample_sums;
+  if (votes != nullptr) sample_sums.emplace(columns, sample.size(), classes, *votes);
 
   // kept[t][r][row][class]: sum of U_t over the columns that the row's fold leaves in
   const auto block = [&](std::uint32_t t, std::uint32_t r) { return ((t - 1) * std::size_t{repeats} + r) * rows; };
@@ -117,18 +168,23 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
                   if (columns.fold_of_column(r, first + g) != own_fold)
                     sums[columns.class_of_column[first + g]] += u(row, g);
               }
+            if (sample_sums) sample_sums->add(t, first, u.rows(rows, u.rows()), threads);
           });
 
   // The same sums of 1' U_t normalise them: L_t = U_t diag(1' U_t)^-1 for the labels that are left in.
   const Matrix<double> column_mass = column_sums(context, graph, column_labels, column_count, iterations);
-  Matrix<double> mass(options.folds, classes);
+  Matrix<double> mass(options.folds + 1, classes);  // the last: of all labels
   for (std::uint32_t t = 1; t <= iterations; ++t)
     for (std::uint32_t r = 0; r < repeats; ++r) {
       std::fill_n(mass.data(), mass.size(), 0.0);
       for (std::uint32_t g = 0; g < column_count; ++g)
-        for (std::uint32_t fold = 0; fold < options.folds; ++fold)
+        for (std::uint32_t fold = 0; fold <= options.folds; ++fold)
           if (columns.fold_of_column(r, g) != fold)
             mass(fold, static_cast<std::size_t>(columns.class_of_column[g])) += column_mass(t, g);
+      if (r == 0 && sample_sums)
+        for (std::uint32_t fold = 0; fold <= options.folds; ++fold)
+          sample_sums->normalise(t, fold, mass.view().row_span(fold), threads);
+      const bool keep = r == 0 && votes != nullptr && t >= votes->first_iteration;
 #pragma omp parallel for num_threads(threads) schedule(static)
       for (std::size_t row = 0; row < rows; ++row) {
         const float* sums = kept.row(block(t, r) + row);
@@ -138,6 +194,7 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
         for (std::uint32_t c = 0; c < classes; ++c) {
           const double score = mass(fold, c) > 0 ? sums[c] / mass(fold, c) : 0;
           total += score;
+          if (keep) votes->held[t - votes->first_iteration](row, c) = static_cast<float>(score);
           if (score > best) best = score, answer.predicted = static_cast<std::int32_t>(c);
           if (static_cast<std::int32_t>(c) == result.given[row]) own = score;
         }
@@ -148,6 +205,10 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
       }
     }
   return result;
+}
+
+std::uint64_t fold_votes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options) {
+  return nodes * classes * sizeof(float) * (options.folds + 1) * options.iterations.value_or(options.most_iterations);
 }
 
 }  // namespace lowshot

@@ -12,14 +12,15 @@
 #include "lowshot/context.h"
 #include "lowshot/graph.h"
 #include "lowshot/label.h"
+#include "lowshot/matrix.h"
 
 namespace lowshot {
 
 /// What is said of one held-out node in one repeat at one iteration.
 struct HeldOutAnswer {
   std::int32_t predicted = -1;  ///< -1: no other label reached it
-  float confidence = 0;         ///< share of `predicted`
-  float given_confidence = 0;   ///< share of the node's own class
+  float confidence = 0;         ///< of `predicted`
+  float given_confidence = 0;   ///< of the node's own class
 };
 
 struct HeldOutScores {
@@ -34,8 +35,28 @@ struct HeldOutScores {
   }
 };
 
+/// What the diffusion from the labels that each fold of the first repeat leaves in reads out, and from all of them: at
+/// the nodes that are held out (from their own fold) and at a sample of unlabelled nodes (from each).
+struct FoldVotes {
+  std::uint32_t first_iteration = 0, iterations = 0;  ///< first .. last that is there
+  std::uint32_t folds = 0;
+  std::vector<std::uint8_t> fold_of_node;  ///< in which HeldOutScores::nodes are held out
+  std::vector<Matrix<float>> held;         ///< [iteration]: held-out nodes x C
+  std::vector<Matrix<float>> sample;       ///< [iteration][fold 0 .. folds - 1, then all labels]: sample x C
+
+  const Matrix<float>& held_at(std::uint32_t t) const { return held[t - first_iteration]; }
+  const Matrix<float>& sample_at(std::uint32_t t, std::uint32_t fold) const {
+    return sample[(t - first_iteration) * (folds + 1) + fold];
+  }
+};
+
 /// Iterations 1 .. `iterations`. At most 20,000 labelled nodes are held out (every m-th of each class beyond that).
+/// `votes` (with the `sample` of unlabelled nodes) receives the read-outs of iterations votes->first_iteration and on.
 HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                       std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations);
+                       std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations,
+                       std::span<const std::uint32_t> sample = {}, FoldVotes* votes = nullptr);
+
+/// Bytes of `votes`.
+std::uint64_t fold_votes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options);
 
 }  // namespace lowshot

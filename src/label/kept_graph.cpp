@@ -232,6 +232,10 @@ Collection open_collection(const std::vector<fs::path>& shards, std::optional<st
   return collection;
 }
 
+NodeRows::NodeRows(const Collection& collection, const KeepOptions& options, const std::vector<std::uint32_t>& bad_rows)
+    : all_(open_all(collection, options)),
+      good_(skip_rows(*all_, std::vector<std::uint64_t>(bad_rows.begin(), bad_rows.end()))) {}
+
 MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& options) {
   MemoryPlan plan;
   plan.add("descriptors", collection.rows * (collection.half ? std::uint64_t{2} * collection.dim + 4

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,16 @@ struct KeepOptions {
 /// options.knn, extended from the longest kept beginning of the shards whose table serves, or built; then kept. Equal
 /// to a full build in every case where the searches are exact. Throws Error (input) when fewer than two rows are good.
 KeptGraph keep_graph(Context& context, const Collection& collection, const KeepOptions& options);
+
+/// The descriptors of the nodes, read from the shards.
+class NodeRows {
+ public:
+  NodeRows(const Collection& collection, const KeepOptions& options, const std::vector<std::uint32_t>& bad_rows);
+  RowSource& operator*() { return *good_; }
+
+ private:
+  std::unique_ptr<RowSource> all_, good_;
+};
 
 /// The most that keep_graph (when it has to build) allocates with all descriptors in memory.
 MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& options);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "label/held_out_scores.h"
+#include "label/own_answers.h"
 #include "lowshot/error.h"
 #include "lowshot/evaluation.h"
 #include "lowshot/hold_out.h"
@@ -137,95 +138,202 @@ std::string_view name(RowStatus status) {
       return "unreached";
     case RowStatus::bad:
       return "bad";
+    case RowStatus::classified:
+      return "classified";
   }
   return "";
 }
 
-std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options) {
-  const DiffusionOptions diffusion{.iterations = options.iterations.value_or(options.most_iterations),
-                                   .slice = options.slice};
-  const std::uint64_t answer = (sizeof(std::int32_t) + sizeof(float)) * options.top + sizeof(float) + sizeof(RowStatus);
-  return diffuse_memory(nodes, nodes, classes, diffusion) + nodes * (answer + sizeof(NodeId) + sizeof(float));
+std::string_view name(LabelRecipe recipe) {
+  switch (recipe) {
+    case LabelRecipe::automatic:
+      return "auto";
+    case LabelRecipe::graph:
+      return "graph";
+    case LabelRecipe::own:
+      return "own";
+  }
+  return "";
 }
 
+std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+                                 const LabelOptions& options) {
+  const DiffusionOptions diffusion{.iterations = options.iterations.value_or(options.most_iterations),
+                                   .slice = options.slice};
+  const bool own = dim != 0 && options.recipe != LabelRecipe::graph;
+  const std::uint64_t queries = own ? (nodes + options.parts - 1) / std::max(options.parts, 1u) : nodes;
+  const std::uint64_t answer = (sizeof(std::int32_t) + sizeof(float)) * options.top + sizeof(float) + sizeof(RowStatus);
+  return diffuse_memory(nodes, queries, classes, diffusion) + nodes * (answer + sizeof(NodeId) + sizeof(float)) +
+         (own ? own_answers_memory(nodes, labelled, dim, classes, options) : 0);
+}
+
+namespace {
+
+// 1. Hold out, choose the recipe and the number of iterations.
+struct Choice {
+  HeldOutScores held;  // of the answer that is chosen
+  OwnRows rows;        // where the classifier takes part
+  FoldVotes votes;
+};
+
+std::uint32_t best_iteration(std::span<const double> accuracy) {
+  return static_cast<std::uint32_t>(std::max_element(accuracy.begin(), accuracy.end()) - accuracy.begin()) + 1;
+}
+
+// Whether the graph is right so much more often on the same held-out rows that chance does not explain it: McNemar's
+// count of rows on which only one of the two is right, by one standard error.
+bool graph_is_better(const HeldOutScores& graph, std::uint32_t graph_at, const HeldOutScores& own,
+                     std::uint32_t own_at) {
+  double only_graph = 0, only_own = 0;
+  const auto a = graph.at(graph_at, 0), b = own.at(own_at, 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool graph_right = a[i].predicted == graph.given[i], own_right = b[i].predicted == graph.given[i];
+    only_graph += graph_right && !own_right ? 1 : 0;
+    only_own += own_right && !graph_right ? 1 : 0;
+  }
+  return only_graph - only_own > std::sqrt(only_graph + only_own);
+}
+
+Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
+                           std::uint32_t classes, const LabelOptions& options, RowSource* rows, HoldOut& summary) {
+  Choice choice;
+  const std::uint32_t most = std::max(options.iterations.value_or(options.most_iterations), 1u);
+  const bool own = rows != nullptr && options.recipe != LabelRecipe::graph;
+  if (own) {
+    choice.rows = gather_own_rows(context, *rows, labels);
+    // One iteration reaches neighbours alone: never the best, and a quarter of the work.
+    choice.votes.first_iteration = options.iterations.value_or(std::min(2u, most));
+  }
+  const Phase phase(context, "hold-out");
+  choice.held =
+      hold_out(context, graph, labels, classes, options, most, choice.rows.sample, own ? &choice.votes : nullptr);
+  const HeldOutScores& held = choice.held;
+  summary.checked_rows = held.nodes.size();
+  summary.unchecked_classes = held.unchecked_classes;
+  for (std::uint32_t t = 1; t <= most; ++t) summary.accuracy_by_iteration.push_back(held_out_accuracy(held, t));
+  // Without a single held-out row nothing can be compared: 3, which was best or next to it wherever we measured.
+  const std::uint32_t graph_at = options.iterations.value_or(
+      held.nodes.empty() ? std::min(3u, most) : best_iteration(summary.accuracy_by_iteration));
+  summary.recipe = LabelRecipe::graph;
+  summary.iterations = graph_at;
+  summary.accuracy = summary.accuracy_by_iteration[graph_at - 1];
+  if (own) {
+    OwnHoldOut answers = own_hold_out(context, choice.rows, choice.votes, held, classes);
+    summary.own_accuracy = answers.accuracy;
+    summary.own_loss = answers.log_loss;
+    // By the loss: it says more of few rows than the share of right ones. With one label a class: the most, which was
+    // the best there wherever we measured.
+    const auto least = std::min_element(answers.log_loss.begin(), answers.log_loss.end()) - answers.log_loss.begin();
+    const std::uint32_t own_at =
+        options.iterations.value_or(held.nodes.empty() ? most : static_cast<std::uint32_t>(least) + 1);
+    if (options.recipe == LabelRecipe::own || !graph_is_better(held, graph_at, answers.answers, own_at)) {
+      summary.recipe = LabelRecipe::own;
+      summary.iterations = own_at;
+      summary.accuracy = answers.accuracy[own_at - 1];
+      summary.temperature = answers.temperature[own_at - 1];
+      choice.held = std::move(answers.answers);
+    }
+  }
+  const Interval interval = wilson_interval(summary.accuracy, summary.checked_rows);
+  summary.low = interval.low;
+  summary.high = interval.high;
+  return choice;
+}
+
+void set_answer(LabelResult& result, std::size_t node, std::size_t place, std::int32_t c, float confidence) {
+  result.classes(node, place) = c;
+  result.confidences(node, place) = confidence;
+}
+
+// 2. Diffuse from all labels; every node is read out.
+void answer_by_graph(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
+                     std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations, LabelResult& result,
+                     const ShareSink& share_sink) {
+  const Phase phase(context, "diffusion");
+  const std::size_t n = graph.nodes();
+  TopClasses top(n, options.top);
+  std::vector<float> total(n, 0.0f);
+  Matrix<NodeId> every(n, 1);
+  std::iota(every.data(), every.data() + n, NodeId{0});
+  DiffusionOptions diffusion{.iterations = iterations, .slice = options.slice};
+  diffusion.read_from = iterations;
+  diffuse(context, graph, labels, classes, every, diffusion,
+          [&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
+            top.offer(first, scores, context.thread_count());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+            for (std::size_t i = 0; i < n; ++i)
+              for (const float s : scores.row_span(i)) total[i] += s;
+          });
+  if (share_sink) {
+    Matrix<float> shares;
+    diffuse(context, graph, labels, classes, every, diffusion,
+            [&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
+              if (shares.cols() < scores.cols()) shares = Matrix<float>(n, scores.cols());
+              const MatrixView<float> view(shares.data(), n, scores.cols());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+              for (std::size_t i = 0; i < n; ++i)
+                for (std::size_t c = 0; c < scores.cols(); ++c) view(i, c) = total[i] > 0 ? scores(i, c) / total[i] : 0;
+              share_sink(0, first, view);
+            });
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    result.status[i] = top.unreached(i) ? RowStatus::unreached : RowStatus::predicted;
+    for (std::uint32_t j = 0; j < options.top; ++j) {
+      const bool there = total[i] > 0 && top.row(i)[j] >= 0 && top.row_scores(i)[j] > 0;
+      set_answer(result, i, j, there ? top.row(i)[j] : -1, there ? top.row_scores(i)[j] / total[i] : 0);
+    }
+  }
+}
+
+void answer_by_both(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
+                    std::uint32_t classes, const LabelOptions& options, const HoldOut& summary, const Choice& choice,
+                    RowSource& rows, LabelResult& result, const ShareSink& share_sink) {
+  const Phase phase(context, "diffusion and classifier");
+  const SoftmaxModel model = own_model(context, choice.rows, choice.votes, summary.iterations, classes);
+  own_answers(context, graph, rows, choice.rows.transform, model, labels, summary.iterations, summary.temperature,
+              options, [&](std::uint64_t first, MatrixView<const float> shares, std::span<const std::uint8_t> reached) {
+                TopClasses top(shares.rows(), options.top, TopClasses::Scores::any_sign);
+                top.offer(0, shares, context.thread_count());
+                for (std::size_t i = 0; i < shares.rows(); ++i) {
+                  result.status[first + i] = reached[i] != 0 ? RowStatus::predicted : RowStatus::classified;
+                  for (std::uint32_t j = 0; j < options.top; ++j) {
+                    const std::int32_t c = top.row(i)[j];
+                    set_answer(result, first + i, j, c, c >= 0 ? top.row_scores(i)[j] : 0);
+                  }
+                }
+                if (share_sink) share_sink(first, 0, shares);
+              });
+}
+
+}  // namespace
+
 LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                        std::uint32_t classes, const LabelOptions& options, const ScoreSink& share_sink) {
+                        std::uint32_t classes, const LabelOptions& options, RowSource* rows,
+                        const ShareSink& share_sink) {
   const std::size_t n = graph.nodes();
   if (std::none_of(labels.begin(), labels.end(), [](std::int32_t c) { return c >= 0; }))
     throw Error(ErrorKind::input, "no row has a label", "", "give at least one label a class");
   LabelResult result;
   HoldOut& summary = result.hold_out;
+  Choice choice = hold_out_and_choose(context, graph, labels, classes, options, rows, summary);
+  const HeldOutScores& held = choice.held;
 
-  // 1. Hold out, choose the number of iterations.
-  HeldOutScores held;
-  {
-    Phase phase(context, "hold-out");
-    const std::uint32_t most = std::max(options.iterations.value_or(options.most_iterations), 1u);
-    held = hold_out(context, graph, labels, classes, options, most);
-    summary.checked_rows = held.nodes.size();
-    summary.unchecked_classes = held.unchecked_classes;
-    for (std::uint32_t t = 1; t <= most; ++t) summary.accuracy_by_iteration.push_back(held_out_accuracy(held, t));
-    const auto best = std::max_element(summary.accuracy_by_iteration.begin(), summary.accuracy_by_iteration.end());
-    // Without a single held-out row nothing can be compared: 3, which was best or next to it wherever we measured.
-    const std::uint32_t chosen = held.nodes.empty()
-                                     ? std::min(3u, most)
-                                     : static_cast<std::uint32_t>(best - summary.accuracy_by_iteration.begin()) + 1;
-    summary.iterations = options.iterations.value_or(chosen);
-    if (summary.iterations > 0) summary.accuracy = summary.accuracy_by_iteration[summary.iterations - 1];
-    const Interval interval = wilson_interval(summary.accuracy, summary.checked_rows);
-    summary.low = interval.low;
-    summary.high = interval.high;
-  }
-
-  // 2. Diffuse from all labels; every node is read out.
-  TopClasses top(n, options.top);
-  std::vector<float> total(n, 0.0f);
-  {
-    Phase phase(context, "diffusion");
-    Matrix<NodeId> every(n, 1);
-    std::iota(every.data(), every.data() + n, NodeId{0});
-    DiffusionOptions diffusion{.iterations = summary.iterations, .slice = options.slice};
-    diffusion.read_from = summary.iterations;
-    diffuse(context, graph, labels, classes, every, diffusion,
-            [&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
-              top.offer(first, scores, context.thread_count());
-#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
-              for (std::size_t i = 0; i < n; ++i)
-                for (const float s : scores.row_span(i)) total[i] += s;
-            });
-    if (share_sink) {
-      Matrix<float> shares;
-      diffuse(context, graph, labels, classes, every, diffusion,
-              [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
-                if (shares.cols() < scores.cols()) shares = Matrix<float>(n, scores.cols());
-                const MatrixView<float> view(shares.data(), n, scores.cols());
-#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
-                for (std::size_t i = 0; i < n; ++i)
-                  for (std::size_t c = 0; c < scores.cols(); ++c)
-                    view(i, c) = total[i] > 0 ? scores(i, c) / total[i] : 0;
-                share_sink(t, first, view);
-              });
-    }
-  }
   result.classes = Matrix<std::int32_t>(n, options.top);
   result.confidences = Matrix<float>(n, options.top);
   result.status.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    result.status[i] = labels[i] >= 0     ? RowStatus::given
-                       : top.unreached(i) ? RowStatus::unreached
-                                          : RowStatus::predicted;
-    for (std::uint32_t j = 0; j < options.top; ++j) {
-      const bool there = total[i] > 0 && top.row(i)[j] >= 0 && top.row_scores(i)[j] > 0;
-      result.classes(i, j) = there ? top.row(i)[j] : -1;
-      result.confidences(i, j) = there ? top.row_scores(i)[j] / total[i] : 0;
-    }
-  }
+  if (summary.recipe == LabelRecipe::own)
+    answer_by_both(context, graph, labels, classes, options, summary, choice, *rows, result, share_sink);
+  else
+    answer_by_graph(context, graph, labels, classes, options, summary.iterations, result, share_sink);
+  for (std::size_t i = 0; i < n; ++i)
+    if (labels[i] >= 0) result.status[i] = RowStatus::given;
 
   // 3. What the held-out rows say about confidence.
-  if (summary.iterations > 0 && !held.nodes.empty()) {
+  if (!held.nodes.empty()) {
     std::vector<float> unlabelled;
     for (std::size_t i = 0; i < n; ++i)
-      if (result.status[i] == RowStatus::predicted) unlabelled.push_back(result.confidences(i, 0));
+      if (result.status[i] == RowStatus::predicted || result.status[i] == RowStatus::classified)
+        unlabelled.push_back(result.confidences(i, 0));
     const ThresholdTable table(std::move(unlabelled), ranked_answers(held, summary.iterations), held.repeats);
     summary.thresholds = table.rows();
     if (options.precision) summary.picked = table.pick(*options.precision);
@@ -234,8 +342,7 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
     for (const Suspect& opinion : opinions) {
       std::fill_n(result.classes.row(opinion.row), options.top, -1);
       std::fill_n(result.confidences.row(opinion.row), options.top, 0.0f);
-      result.classes(opinion.row, 0) = opinion.predicted;
-      result.confidences(opinion.row, 0) = opinion.predicted_confidence;
+      set_answer(result, opinion.row, 0, opinion.predicted, opinion.predicted_confidence);
     }
   }
   return result;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "label/rows_in_memory.h"
 #include "lowshot/diffusion_time.h"
 #include "lowshot/graph.h"
 #include "lowshot/io.h"
@@ -53,7 +54,9 @@ double diffusion_seconds(Context& context, MatrixView<const float> rows, std::ui
   const KnnTable table = build_knn(context, sample, {.k = options.k, .method = KnnMethod::exact});
   Graph graph;
   const double symmetrise_seconds = seconds_of([&] { graph = symmetrise(context, table); });
-  const double seconds = seconds_of([&] { label_nodes(context, graph.view(), labels, sample_classes, options); });
+  RowsInMemory source(sample);
+  const double seconds =
+      seconds_of([&] { label_nodes(context, graph.view(), labels, sample_classes, options, &source); });
   const double n = static_cast<double>(all_rows), m = static_cast<double>(nodes);
   const double growth = static_cast<double>(graph.view().edges()) / m / 2;  // half of the edges lead to rows reached
   const double steps = row_steps(static_cast<double>(labelled), growth, n, iterations) /

@@ -26,7 +26,7 @@ struct ShownRow {
 
 // Everything the page shows of the rows, gathered in one pass.
 struct Gathered {
-  std::array<std::uint64_t, 4> by_status{};
+  std::array<std::uint64_t, std::size(all_row_statuses)> by_status{};
   std::vector<std::uint64_t> by_class;
   std::vector<double> histogram = std::vector<double>(histogram_bins, 0);
   std::vector<std::vector<ShownRow>> most, least;  // a class; predicted rows only
@@ -50,7 +50,7 @@ Gathered gather(const LabelledRows& rows) {
     if (row.classes[0] < 0) return;
     const auto c = static_cast<std::size_t>(row.classes[0]);
     ++g.by_class[c];
-    if (row.status != RowStatus::predicted) return;
+    if (row.status != RowStatus::predicted && row.status != RowStatus::classified) return;
     const float confidence = row.confidences[0];
     ++g.histogram[std::min(histogram_bins - 1, static_cast<std::size_t>(confidence * histogram_bins))];
     const ShownRow shown{row.row, row.id, confidence};
@@ -110,7 +110,7 @@ std::string label_page(const LabelledRows& rows, const LabelPageOptions& options
   const Gathered g = gather(rows);
   Gallery gallery(options);
   std::string body = "<p>";
-  for (const auto status : {RowStatus::given, RowStatus::predicted, RowStatus::unreached, RowStatus::bad})
+  for (const auto status : all_row_statuses)
     body += fmt::format("{} {} &nbsp; ", g.by_status[static_cast<std::size_t>(status)], name(status));
   body += "</p>\n<h2>How far to trust it</h2>\n" + trust(rows.result->hold_out);
   body += "<h2>Confidence of the predicted rows</h2>\n" + html::histogram(g.histogram, 0, 1, "confidence");

@@ -119,7 +119,8 @@ def test_the_story(lowshot, collection, story, tmp_path):
         assert confidences == sorted(confidences, reverse=True) and 0 < sum(confidences) <= 1.0002
     assert [a["row"] for a in read_answer(tmp_path / "out.bad.csv")] == [str(bad_row)]
     result = json.loads((tmp_path / "out.json").read_text())
-    assert result["rows"] == {"given": 60, "predicted": len(ids) - 61, "unreached": 0, "bad": 1}
+    assert result["rows"] == {"given": 60, "predicted": len(ids) - 61, "classified": 0, "unreached": 0, "bad": 1}
+    assert result["choices"]["recipe"] == "own" and "recipe: own" in done.stdout
     assert sum(result["classes"].values()) == len(ids) - 1
     assert result["hold_out"]["checked_rows"] == 60 and result["choices"]["iterations"] >= 1
     page = (tmp_path / "out.html").read_text()

@@ -1,0 +1,207 @@
+#include "label/own_answers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/half.h"
+#include "label/rows_in_memory.h"
+#include "lowshot/calibration.h"
+#include "lowshot/diffusion.h"
+#include "lowshot/own_data.h"
+#include "lowshot/recipe.h"
+
+namespace lowshot {
+namespace {
+
+constexpr std::uint64_t block_rows = 4096;
+constexpr double usual_temperature = 3;  // where nothing can be held out
+constexpr float stored_scale = 32768;    // of U_t, at most 1, in float16: as in the diffusion itself
+
+// Mean over classes of the mean of -log P(given): no class is chosen for because it has many labels.
+double loss_of_classes(MatrixView<const float> probabilities, std::span<const std::int32_t> given) {
+  std::vector<double> sum(probabilities.cols()), rows(probabilities.cols());
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const auto own = static_cast<std::size_t>(given[i]);
+    sum[own] -= std::log(std::max(probabilities(i, own), std::numeric_limits<float>::min()));
+    rows[own] += 1;
+  }
+  double total = 0, classes = 0;
+  for (std::size_t c = 0; c < sum.size(); ++c)
+    if (rows[c] > 0) total += sum[c] / rows[c], classes += 1;
+  return total / std::max(classes, 1.0);
+}
+
+std::vector<std::uint32_t> some_unlabelled(std::span<const std::int32_t> labels) {
+  const auto unlabelled = static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), -1));
+  const std::uint64_t wanted = std::min(own_data::sample_rows, unlabelled);
+  std::vector<std::uint32_t> some;
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i < labels.size() && some.size() < wanted; ++i)
+    if (labels[i] < 0 && seen++ == unlabelled * some.size() / wanted) some.push_back(static_cast<std::uint32_t>(i));
+  return some;
+}
+
+// Votes of OwnRows::nodes: those of the sample, and zeros where a label is given.
+Matrix<float> spread_votes(const OwnRows& rows, MatrixView<const float> sample, std::uint32_t classes) {
+  Matrix<float> votes = Matrix<float>::zeroed(rows.nodes.size(), classes);
+  for (std::size_t s = 0; s < rows.sample.size(); ++s)
+    std::copy_n(sample.row(s), classes, votes.row(rows.place_of_sample[s]));
+  return votes;
+}
+
+}  // namespace
+
+OwnRows gather_own_rows(Context& context, RowSource& source, std::span<const std::int32_t> labels) {
+  const Phase phase(context, "sample of rows");
+  OwnRows rows;
+  rows.sample = some_unlabelled(labels);
+  for (std::size_t i = 0, s = 0; i < labels.size(); ++i) {
+    const bool sampled = s < rows.sample.size() && rows.sample[s] == i;
+    if (!sampled && labels[i] < 0) continue;
+    if (sampled) rows.place_of_sample.push_back(rows.nodes.size()), ++s;
+    rows.nodes.push_back(static_cast<std::uint32_t>(i));
+    rows.labels.push_back(labels[i]);
+  }
+  rows.z = gather_rows(source, rows.nodes);
+  RowsInMemory in_memory(rows.z);
+  rows.transform = centred_power(context, in_memory, own_data::exponent);
+  transform_rows(context, rows.transform, rows.z);
+  rows.products = own_data_products(context, rows.z);
+  return rows;
+}
+
+OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& votes, const HeldOutScores& held,
+                        std::uint32_t classes) {
+  OwnHoldOut result;
+  result.answers.nodes = held.nodes;
+  result.answers.given = held.given;
+  result.answers.unchecked_classes = held.unchecked_classes;
+  result.answers.iterations = votes.iterations;
+  result.answers.repeats = 1;
+  const std::size_t checked = held.nodes.size();
+  result.answers.answers.resize(votes.iterations * checked);
+  result.accuracy.resize(votes.iterations);
+  result.log_loss.resize(votes.iterations, std::numeric_limits<double>::infinity());
+  result.temperature.resize(votes.iterations, usual_temperature);
+  if (checked == 0) return result;
+
+  std::vector<std::size_t> place(checked);  // of a held-out node among rows.nodes
+  for (std::size_t i = 0; i < checked; ++i)
+    place[i] = static_cast<std::size_t>(std::lower_bound(rows.nodes.begin(), rows.nodes.end(), held.nodes[i]) -
+                                        rows.nodes.begin());
+  const std::vector<float> no_offset(classes);
+  Matrix<float> logs(checked, classes);
+  for (std::uint32_t t = votes.first_iteration; t <= votes.iterations; ++t) {
+    for (std::uint32_t fold = 0; fold < votes.folds; ++fold) {
+      std::vector<std::size_t> own;  // held out in this fold
+      for (std::size_t i = 0; i < checked; ++i)
+        if (votes.fold_of_node[i] == fold) own.push_back(i);
+      if (own.empty()) continue;
+      Matrix<float> at = spread_votes(rows, votes.sample_at(t, fold), classes);
+      std::vector<std::int32_t> labels = rows.labels;
+      Matrix<float> z(own.size(), rows.z.cols()), own_votes(own.size(), classes), scores(own.size(), classes);
+      for (std::size_t j = 0; j < own.size(); ++j) {
+        const std::size_t p = place[own[j]];
+        labels[p] = -1;
+        std::copy_n(votes.held_at(t).row(own[j]), classes, at.row(p));
+        std::copy_n(votes.held_at(t).row(own[j]), classes, own_votes.row(j));
+        std::copy_n(rows.z.row(p), z.cols(), z.row(j));
+      }
+      const SoftmaxModel model = own_data_model(context, rows.z, rows.products, labels, at);
+      log_softmax(context, model, DescriptorView(z), scores);
+      fuse(context, own_votes, no_offset, own_data::classifier_share, scores);
+      for (std::size_t j = 0; j < own.size(); ++j) std::copy_n(scores.row(j), classes, logs.row(own[j]));
+    }
+    const double temperature = fit_temperature(logs, held.given);
+    result.temperature[t - 1] = temperature;
+    for (float& value : std::span(logs.data(), logs.size())) value = static_cast<float>(value / temperature);
+    softmax_rows(context, logs);
+    result.log_loss[t - 1] = loss_of_classes(logs, held.given);
+    std::uint64_t right = 0;
+    for (std::size_t i = 0; i < checked; ++i) {
+      const auto row = logs.view().row_span(i);
+      const auto best = std::max_element(row.begin(), row.end());
+      HeldOutAnswer& answer = result.answers.answers[(t - 1) * checked + i];
+      answer.predicted = static_cast<std::int32_t>(best - row.begin());
+      answer.confidence = *best;
+      answer.given_confidence = row[static_cast<std::size_t>(held.given[i])];
+      right += answer.predicted == held.given[i] ? 1 : 0;
+    }
+    result.accuracy[t - 1] = static_cast<double>(right) / static_cast<double>(checked);
+  }
+  return result;
+}
+
+SoftmaxModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,
+                       std::uint32_t classes) {
+  const Matrix<float> at = spread_votes(rows, votes.sample_at(iteration, votes.folds), classes);
+  return own_data_model(context, rows.z, rows.products, rows.labels, at);
+}
+
+void own_answers(Context& context, const GraphView& graph, RowSource& source, const RowTransform& transform,
+                 const SoftmaxModel& model, std::span<const std::int32_t> labels, std::uint32_t iterations,
+                 double temperature, const LabelOptions& options, const ProbabilitySink& sink) {
+  const std::size_t n = graph.nodes();
+  const auto classes = static_cast<std::uint32_t>(model.classes());
+  const int threads = context.thread_count();
+  // V = U_t diag(1' U_t)^-1: the diffusion hands over U_t, whose entries float16 holds
+  const Matrix<double> masses = column_sums(context, graph, labels, classes, iterations);
+  std::vector<float> factor(classes);
+  for (std::uint32_t c = 0; c < classes; ++c)
+    factor[c] = masses(iterations, c) > 0 ? static_cast<float>(1 / (masses(iterations, c) * stored_scale)) : 0;
+  const std::vector<float> no_offset(classes);
+
+  const std::size_t part_rows = (n + options.parts - 1) / options.parts;
+  Matrix<Half> stored(std::min(n, part_rows), classes);
+  Matrix<float> z(std::min<std::uint64_t>(block_rows, n), source.dim()), votes(z.rows(), classes),
+      scores(z.rows(), classes);
+  std::vector<std::uint8_t> reached(z.rows());
+  for (std::size_t begin = 0; begin < n; begin += part_rows) {
+    const std::size_t end = std::min(n, begin + part_rows);
+    Matrix<NodeId> queries(end - begin, 1);
+    std::iota(queries.data(), queries.data() + queries.size(), static_cast<NodeId>(begin));
+    DiffusionOptions diffusion{.iterations = iterations, .slice = options.slice};
+    diffusion.read_from = iterations;
+    diffusion.normalise_columns = false;
+    diffuse(context, graph, labels, classes, queries, diffusion,
+            [&](std::uint32_t, std::uint32_t first, MatrixView<const float> u) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+              for (std::size_t i = 0; i < u.rows(); ++i)
+                for (std::size_t c = 0; c < u.cols(); ++c) stored(i, first + c) = to_half(u(i, c) * stored_scale);
+            });
+    for (std::size_t at = begin; at < end; at += block_rows) {
+      const std::size_t count = std::min<std::size_t>(block_rows, end - at);
+      const MatrixView<float> block = z.view().rows(0, count), v = votes.view().rows(0, count),
+                              s = scores.view().rows(0, count);
+      source.read(at, block);
+      transform_rows(context, transform, block);
+      log_softmax(context, model, DescriptorView(block), s);
+#pragma omp parallel for num_threads(threads) schedule(static)
+      for (std::size_t i = 0; i < count; ++i) {
+        convert(stored.row(at - begin + i), v.row(i), classes);
+        reached[i] = 0;
+        for (std::size_t c = 0; c < classes; ++c) reached[i] |= (v(i, c) *= factor[c]) > 0 ? 1 : 0;
+      }
+      fuse(context, v, no_offset, own_data::classifier_share, s);
+      const float inverse = static_cast<float>(1 / temperature);
+      for (float& value : std::span(s.data(), s.size())) value *= inverse;
+      softmax_rows(context, s);
+      sink(at, s, std::span<const std::uint8_t>(reached).first(count));
+      context.report("answers", at + count, n, "rows");
+    }
+  }
+}
+
+std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+                                 const LabelOptions& options) {
+  const std::uint64_t parts = std::max(options.parts, 1u), part_rows = (nodes + parts - 1) / parts;
+  const std::uint64_t rows = std::min(nodes, labelled + own_data::sample_rows), squares = std::uint64_t{dim} * dim * 8;
+  const std::uint64_t kept = rows * (dim * 4 + 8) + squares + fold_votes_memory(rows, classes, options);
+  const std::uint64_t fit = 2 * rows * classes * 4 + 5 * squares + 8 * std::uint64_t{classes} * dim * 8;
+  const std::uint64_t last = part_rows * (classes * 2 + 4) + std::min(block_rows, nodes) * (dim + 2 * classes) * 4;
+  return kept + std::max(fit, last);
+}
+
+}  // namespace lowshot

@@ -1,0 +1,61 @@
+#pragma once
+// The answer of graph and classifier together (lowshot/own_data.h): of held-out nodes, and of all.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "label/held_out_scores.h"
+#include "lowshot/context.h"
+#include "lowshot/graph.h"
+#include "lowshot/label.h"
+#include "lowshot/logreg.h"
+#include "lowshot/row_source.h"
+#include "lowshot/row_transform.h"
+
+namespace lowshot {
+
+/// The rows that say where the classes lie: all labelled nodes, and a sample of the others.
+struct OwnRows {
+  std::vector<std::uint32_t> nodes;          ///< rising
+  std::vector<std::int32_t> labels;          ///< or -1
+  std::vector<std::uint32_t> sample;         ///< the nodes without a label
+  std::vector<std::size_t> place_of_sample;  ///< in `nodes`
+  RowTransform transform;
+  Matrix<float> z;
+  Matrix<double> products;
+};
+
+/// At most own_data::sample_rows unlabelled nodes, evenly spread. Reads the source once.
+OwnRows gather_own_rows(Context& context, RowSource& rows, std::span<const std::int32_t> labels);
+
+/// What is said of held-out nodes at the iterations of `votes`, and the temperature that makes it most likely (a usual
+/// one where nothing was held out). The loss is the mean over classes of that of their rows.
+struct OwnHoldOut {
+  HeldOutScores answers;  ///< one repeat; iterations before votes.first_iteration: nothing is said
+  std::vector<double> accuracy, log_loss,
+      temperature;  ///< of iteration t at t - 1; accuracy 0, loss infinite: not there
+};
+OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& votes, const HeldOutScores& held,
+                        std::uint32_t classes);
+
+/// The classifier from all labels.
+SoftmaxModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,
+                       std::uint32_t classes);
+
+/// Probabilities of nodes first, first + 1, ..., all classes: rows x C; `reached`: some label did reach it.
+using ProbabilitySink = std::function<void(std::uint64_t first, MatrixView<const float> probabilities,
+                                           std::span<const std::uint8_t> reached)>;
+
+/// Every node's answer, block after block of rows; `source` is read once. The read-outs of nodes / blocks at a time
+/// are kept, as float16 of U_t.
+void own_answers(Context& context, const GraphView& graph, RowSource& source, const RowTransform& transform,
+                 const SoftmaxModel& model, std::span<const std::int32_t> labels, std::uint32_t iterations,
+                 double temperature, const LabelOptions& options, const ProbabilitySink& sink);
+
+/// The most bytes that the above hold, descriptors of `dim` dimensions; `labelled`: labelled nodes.
+std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+                                 const LabelOptions& options);
+
+}  // namespace lowshot

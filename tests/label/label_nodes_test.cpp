@@ -1,0 +1,159 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "label/rows_in_memory.h"
+#include "lowshot/graph.h"
+#include "lowshot/knn.h"
+#include "lowshot/label.h"
+#include "oracle/views.h"
+
+namespace lowshot {
+namespace {
+
+// Rows about centres of norm 1, one class after the other in turn, and their graph.
+struct Collection {
+  Matrix<float> rows;
+  std::vector<std::int32_t> truth;
+  Graph graph;
+};
+
+Collection make_collection(std::size_t classes, std::size_t rows, float noise, std::uint32_t seed = 3) {
+  constexpr std::size_t dim = 16;
+  std::mt19937 random(seed);
+  std::normal_distribution<float> gaussian;
+  Matrix<float> centres(classes, dim);
+  for (std::size_t e = 0; e < centres.size(); ++e) centres.data()[e] = gaussian(random);
+  Collection c{Matrix<float>(rows, dim), {}, {}};
+  for (std::size_t i = 0; i < rows; ++i) {
+    c.truth.push_back(static_cast<std::int32_t>(i % classes));
+    for (std::size_t d = 0; d < dim; ++d) c.rows(i, d) = centres(i % classes, d) + noise * gaussian(random);
+  }
+  Matrix<float> unit(rows, dim);
+  std::copy_n(c.rows.data(), c.rows.size(), unit.data());
+  normalise_rows(unit);
+  Context context;
+  c.graph = symmetrise(context, build_knn(context, DescriptorView(unit), {.k = 10}));
+  return c;
+}
+
+// The first `count[c]` rows of class c.
+std::vector<std::int32_t> labels_of(const Collection& c, const std::vector<std::size_t>& count) {
+  std::vector<std::int32_t> labels(c.truth.size(), -1);
+  std::vector<std::size_t> given(count.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const auto own = static_cast<std::size_t>(c.truth[i]);
+    if (given[own] < count[own]) ++given[own], labels[i] = c.truth[i];
+  }
+  return labels;
+}
+
+LabelResult label(const Collection& c, const std::vector<std::int32_t>& labels, std::uint32_t classes,
+                  const LabelOptions& options = {}, const ShareSink& sink = {}, int threads = 2) {
+  Context context = oracle::context_of(best_isa(), threads);
+  RowsInMemory rows(c.rows);
+  return label_nodes(context, c.graph.view(), labels, classes, options, &rows, sink);
+}
+
+double right(const Collection& c, const LabelResult& result, const std::vector<std::int32_t>& labels) {
+  double right = 0, asked = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] < 0) asked += 1, right += result.classes(i, 0) == c.truth[i] ? 1 : 0;
+  return right / asked;
+}
+
+void expect_sound(const LabelResult& result, const char* what) {
+  for (std::size_t i = 0; i < result.confidences.size(); ++i) {
+    ASSERT_TRUE(result.confidences.data()[i] >= 0 && result.confidences.data()[i] <= 1.00001f) << what;
+  }
+  ASSERT_TRUE(std::isfinite(result.hold_out.accuracy) && result.hold_out.temperature > 0) << what;
+  for (const double loss : result.hold_out.own_loss) ASSERT_FALSE(std::isnan(loss)) << what;
+}
+
+TEST(LabelNodes, OwnIsRightMoreOftenThanTheGraph) {
+  const Collection c = make_collection(8, 1600, 1.6f);
+  for (const std::size_t count : {1u, 3u, 10u}) {
+    const auto labels = labels_of(c, std::vector<std::size_t>(8, count));
+    LabelOptions options;
+    options.recipe = LabelRecipe::graph;
+    const double graph = right(c, label(c, labels, 8, options), labels);
+    options.recipe = LabelRecipe::automatic;
+    const LabelResult both = label(c, labels, 8, options);
+    EXPECT_EQ(both.hold_out.recipe, LabelRecipe::own);
+    EXPECT_GT(right(c, both, labels), graph + 0.02) << count;
+  }
+}
+
+TEST(LabelNodes, IsSoundWhereLittleIsKnown) {
+  const Collection c = make_collection(4, 240, 0.5f);
+  using Counts = std::vector<std::size_t>;
+  for (const Counts& counts : {Counts{1, 1, 1, 1}, Counts{1, 1, 0, 0}, Counts{5, 0, 0, 0}, Counts{1, 0, 0, 0},
+                               Counts{49, 50, 51, 1}, Counts{60, 60, 60, 60}, Counts{2, 1, 30, 0}})
+    for (const LabelRecipe recipe : {LabelRecipe::automatic, LabelRecipe::graph, LabelRecipe::own}) {
+      LabelOptions options;
+      options.recipe = recipe;
+      expect_sound(label(c, labels_of(c, counts), 4, options), "counts");
+    }
+}
+
+TEST(LabelNodes, IsSoundForEqualDescriptorsAndRowsThatNoLabelReaches) {
+  Collection c = make_collection(2, 200, 0.2f);
+  // Two islands: rows of class 0 know each other alone, and so do those of class 1; labels stand on the first.
+  auto labels = labels_of(c, {5, 0});
+  const LabelResult island = label(c, labels, 2);
+  expect_sound(island, "islands");
+  for (std::size_t i = 1; i < 200; i += 2) {
+    EXPECT_EQ(island.status[i], RowStatus::classified);
+    EXPECT_GE(island.classes(i, 0), 0);
+  }
+  LabelOptions graph;
+  graph.recipe = LabelRecipe::graph;
+  EXPECT_EQ(label(c, labels, 2, graph).status[1], RowStatus::unreached);
+
+  std::fill_n(c.rows.data(), c.rows.size(), 1.0f);
+  expect_sound(label(c, labels_of(c, {5, 5}), 2), "equal descriptors");
+}
+
+TEST(LabelNodes, DoesNotDependOnPartsSlicesAndThreads) {
+  const Collection c = make_collection(20, 900, 0.8f);
+  const auto labels = labels_of(c, std::vector<std::size_t>(20, 3));
+  const LabelResult whole = label(c, labels, 20);
+  LabelOptions options;
+  options.parts = 4;
+  options.slice = 16;
+  Matrix<float> shares(900, 20);
+  const LabelResult parts = label(
+      c, labels, 20, options,
+      [&](std::uint64_t node, std::uint32_t first, MatrixView<const float> tile) {
+        for (std::size_t i = 0; i < tile.rows(); ++i) std::copy_n(tile.row(i), tile.cols(), shares.row(node + i) + first);
+      },
+      3);
+  for (std::size_t i = 0; i < whole.classes.size(); ++i) {
+    ASSERT_EQ(whole.classes.data()[i], parts.classes.data()[i]);
+    ASSERT_EQ(whole.confidences.data()[i], parts.confidences.data()[i]);
+  }
+  for (std::size_t i = 0; i < 900; ++i) {
+    double sum = 0;
+    for (const float share : shares.view().row_span(i)) sum += share;
+    ASSERT_NEAR(sum, 1, 1e-4);
+    if (labels[i] < 0) ASSERT_EQ(shares(i, static_cast<std::size_t>(parts.classes(i, 0))), parts.confidences(i, 0));
+  }
+}
+
+// The class of a held-out row is decided without it: rows whose labels were drawn by lot are right as often as chance.
+TEST(LabelNodes, HeldOutRowsTakeNoPart) {
+  const Collection c = make_collection(1, 600, 1.0f);
+  std::mt19937 random(5);
+  std::vector<std::int32_t> labels(600, -1);
+  for (std::size_t i = 0; i < 400; ++i) labels[i] = static_cast<std::int32_t>(random() % 4);
+  LabelOptions options;
+  options.recipe = LabelRecipe::own;
+  const LabelResult result = label(c, labels, 4, options);
+  EXPECT_EQ(result.hold_out.checked_rows, 400u);
+  EXPECT_LT(result.hold_out.accuracy, 0.25 + 4 * std::sqrt(0.25 * 0.75 / 400));
+}
+
+}  // namespace
+}  // namespace lowshot
