@@ -23,4 +23,9 @@ struct Interval {
 /// 95 % interval of a share seen on n rows (Wilson 1927, score interval): right also near 0 and 1 and for small n.
 Interval wilson_interval(double share, std::uint64_t n);
 
+/// Whether one of two answers to the same rows is right so much more often than the other that chance does not explain
+/// it: by more than one standard error of the difference, which is the root of the rows on which just one of them is
+/// right (McNemar 1947). `only_first`: rows on which the first alone is right.
+bool clearly_better(std::uint64_t only_first, std::uint64_t only_second);
+
 }  // namespace lowshot

@@ -35,4 +35,9 @@ Interval wilson_interval(double share, std::uint64_t n) {
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 
+bool clearly_better(std::uint64_t only_first, std::uint64_t only_second) {
+  const double difference = static_cast<double>(only_first) - static_cast<double>(only_second);
+  return difference > std::sqrt(static_cast<double>(only_first + only_second));
+}
+
 }  // namespace lowshot

@@ -180,18 +180,16 @@ std::uint32_t best_iteration(std::span<const double> accuracy) {
   return static_cast<std::uint32_t>(std::max_element(accuracy.begin(), accuracy.end()) - accuracy.begin()) + 1;
 }
 
-// Whether the graph is right so much more often on the same held-out rows that chance does not explain it: McNemar's
-// count of rows on which only one of the two is right, by one standard error.
 bool graph_is_better(const HeldOutScores& graph, std::uint32_t graph_at, const HeldOutScores& own,
                      std::uint32_t own_at) {
-  double only_graph = 0, only_own = 0;
+  std::uint64_t only_graph = 0, only_own = 0;
   const auto a = graph.at(graph_at, 0), b = own.at(own_at, 0);
   for (std::size_t i = 0; i < a.size(); ++i) {
     const bool graph_right = a[i].predicted == graph.given[i], own_right = b[i].predicted == graph.given[i];
     only_graph += graph_right && !own_right ? 1 : 0;
     only_own += own_right && !graph_right ? 1 : 0;
   }
-  return only_graph - only_own > std::sqrt(only_graph + only_own);
+  return clearly_better(only_graph, only_own);
 }
 
 Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,

@@ -5,12 +5,14 @@
 #include <memory>
 #include <vector>
 
-#include "label/rows_in_memory.h"
 #include "lowshot/diffusion_time.h"
 #include "lowshot/graph.h"
 #include "lowshot/io.h"
 #include "lowshot/knn.h"
 #include "lowshot/knn_time.h"
+#include "lowshot/own_data.h"
+#include "lowshot/recipe.h"
+#include "lowshot/row_transform.h"
 
 namespace lowshot {
 namespace {
@@ -18,7 +20,7 @@ namespace {
 // Seconds that an edge, iteration and 16 classes take a thread, roughly: it decides how large a sample is diffused.
 constexpr double rough_edge = 2e-9;
 constexpr double wanted_seconds = 1;
-constexpr std::uint64_t most_nodes = 20000, least_nodes = 2000;
+constexpr std::uint64_t most_nodes = 20000, least_nodes = 2000, most_block_rows = 4096;
 
 // Columns of the hold-out: one a label, or one a class and fold where those are fewer (held_out_scores.cpp).
 double hold_out_columns(double labelled, double classes, const LabelOptions& options) {
@@ -54,14 +56,42 @@ double diffusion_seconds(Context& context, MatrixView<const float> rows, std::ui
   const KnnTable table = build_knn(context, sample, {.k = options.k, .method = KnnMethod::exact});
   Graph graph;
   const double symmetrise_seconds = seconds_of([&] { graph = symmetrise(context, table); });
-  RowsInMemory source(sample);
-  const double seconds =
-      seconds_of([&] { label_nodes(context, graph.view(), labels, sample_classes, options, &source); });
+  const double seconds = seconds_of([&] { label_nodes(context, graph.view(), labels, sample_classes, options); });
   const double n = static_cast<double>(all_rows), m = static_cast<double>(nodes);
   const double growth = static_cast<double>(graph.view().edges()) / m / 2;  // half of the edges lead to rows reached
   const double steps = row_steps(static_cast<double>(labelled), growth, n, iterations) /
                        row_steps(static_cast<double>(sample_labels), growth, m, iterations);
   return n / m * (symmetrise_seconds + seconds / share * steps * gather_slowdown(context, graph.view(), all_rows));
+}
+
+// The classifier's fits, each on as many rows as there will be, and its answers, from a block of them.
+double classifier_seconds(Context& context, MatrixView<const float> rows, std::uint64_t all_rows,
+                          std::uint64_t labelled, std::uint32_t classes, const LabelOptions& options) {
+  const std::uint64_t fitted = std::min(all_rows, own_data::sample_rows + labelled);
+  const std::uint64_t block = std::min<std::uint64_t>(fitted, most_block_rows);
+  Matrix<float> z(fitted, rows.cols()), votes(fitted, classes);
+  std::vector<std::int32_t> labels(fitted, -1);
+  for (std::uint64_t i = 0; i < fitted; ++i) {
+    std::copy_n(rows.row(i % rows.rows()), rows.cols(), z.row(i));
+    for (std::uint32_t c = 0; c < classes; ++c) votes(i, c) = 1 / static_cast<float>(1 + (31 * i + c) % 97);
+    if (i < labelled) labels[i] = static_cast<std::int32_t>(i % classes);
+  }
+  const RowTransform transform{own_data::exponent, std::vector<float>(rows.cols())};
+  Matrix<float> scores(block, classes);
+  const std::vector<float> no_offset(classes);
+  SoftmaxModel model;
+  Matrix<double> products;
+  const double once = seconds_of([&] { products = own_data_products(context, z); });
+  const double fit = seconds_of([&] { model = own_data_model(context, z, products.view(), labels, votes); });
+  const double answers = seconds_of([&] {
+    transform_rows(context, transform, z.view().rows(0, block));
+    log_softmax(context, model, DescriptorView(z.view().rows(0, block)), scores);
+    fuse(context, votes.view().rows(0, block), no_offset, own_data::classifier_share, scores);
+    softmax_rows(context, scores);
+  });
+  const std::uint32_t tried = options.iterations ? 1 : options.most_iterations - 1;
+  return once + fit * (1 + tried * options.folds) +
+         answers * static_cast<double>(all_rows) / static_cast<double>(block);
 }
 
 }  // namespace
@@ -84,13 +114,15 @@ TimePlan label_seconds(Context& context, const Collection& collection, const Kee
   TimePlan plan;
   const std::uint64_t memory = context.memory_limit != 0 ? context.memory_limit : available_bytes();
   const auto streamed = plan_streamed_graph(collection, keep, memory);
-  const double passes = streamed ? streamed->passes + 1 : 1;
+  const bool own = options.recipe != LabelRecipe::graph;
+  const double passes = (streamed ? streamed->passes + 1 : 1) + (own ? 2 : 0);
   plan.add("reading", passes * reading * n / static_cast<double>(std::max<std::uint64_t>(size, 1)));
   const KnnRates rates = measure_knn(quiet, rows, stored_options(keep.knn), collection.rows);
   plan.add("graph", streamed ? search_streamed_seconds(rates, *streamed, collection.rows)
                              : build_knn_seconds(rates, collection.rows));
   if (streamed) plan.add("scratch files", scratch_seconds(*streamed, {.scratch = keep.work}));
   plan.add("diffusion", diffusion_seconds(quiet, rows, collection.rows, labelled, classes, options));
+  if (own) plan.add("classifier", classifier_seconds(quiet, rows, collection.rows, labelled, classes, options));
   return plan;
 }
 

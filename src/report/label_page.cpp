@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "report/html.h"
 
@@ -86,8 +87,23 @@ class Gallery {
   std::size_t used_ = 0;
 };
 
+// Who answers, and what it was chosen from.
+std::string choice(const HoldOut& h) {
+  std::string text = fmt::format("<p>Recipe <strong>{}</strong>, {} iterations. ", name(h.recipe), h.iterations);
+  if (h.checked_rows == 0) return text + "No label could be held out: every class has a single one.</p>\n";
+  text += "Right on held-out labels:</p>\n<table><tr><th>iterations</th><th>graph alone</th>";
+  text += h.own_accuracy.empty() ? "</tr>" : "<th>own recipe</th><th>its log-loss</th></tr>";
+  for (std::size_t t = 0; t < h.accuracy_by_iteration.size(); ++t) {
+    text += fmt::format("<tr><td>{}</td><td>{}</td>", t + 1, percent(h.accuracy_by_iteration[t]));
+    if (t < h.own_accuracy.size() && std::isfinite(h.own_loss[t]))
+      text += fmt::format("<td>{}</td><td>{:.3f}</td>", percent(h.own_accuracy[t]), h.own_loss[t]);
+    text += "</tr>";
+  }
+  return text + "</table>\n";
+}
+
 std::string trust(const HoldOut& h) {
-  if (h.checked_rows == 0) return "<p>No label could be held out: every class has a single one.</p>\n";
+  if (h.checked_rows == 0) return "";
   std::string text = fmt::format(
       "<p>Held-out accuracy <strong>{}</strong> (95 % interval {} to {}; {} labelled rows). It holds for labels drawn "
       "at "
@@ -112,7 +128,7 @@ std::string label_page(const LabelledRows& rows, const LabelPageOptions& options
   std::string body = "<p>";
   for (const auto status : all_row_statuses)
     body += fmt::format("{} {} &nbsp; ", g.by_status[static_cast<std::size_t>(status)], name(status));
-  body += "</p>\n<h2>How far to trust it</h2>\n" + trust(rows.result->hold_out);
+  body += "</p>\n<h2>How far to trust it</h2>\n" + choice(rows.result->hold_out) + trust(rows.result->hold_out);
   body += "<h2>Confidence of the predicted rows</h2>\n" + html::histogram(g.histogram, 0, 1, "confidence");
 
   std::vector<std::size_t> order(rows.classes.size());

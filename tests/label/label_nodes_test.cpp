@@ -86,6 +86,32 @@ TEST(LabelNodes, OwnIsRightMoreOftenThanTheGraph) {
   }
 }
 
+// A ring about a disc: classes of one mean, of which a classifier of means knows nothing. Its t falls, the graph
+// decides.
+TEST(LabelNodes, AClassifierThatKnowsNothingDoesNoHarm) {
+  Collection c{Matrix<float>(600, 3), {}, {}};
+  std::mt19937 random(2);
+  std::uniform_real_distribution<float> uniform;
+  for (std::size_t i = 0; i < 600; ++i) {
+    const float angle = 6.2832f * uniform(random),
+                radius = i % 2 == 1 ? 0.8f + 0.2f * uniform(random) : 0.5f * uniform(random);
+    c.truth.push_back(static_cast<std::int32_t>(i % 2));
+    c.rows(i, 0) = radius * std::cos(angle);
+    c.rows(i, 1) = radius * std::sin(angle);
+    c.rows(i, 2) = 3;
+  }
+  Matrix<float> unit(600, 3);
+  std::copy_n(c.rows.data(), c.rows.size(), unit.data());
+  normalise_rows(unit);
+  Context context;
+  c.graph = symmetrise(context, build_knn(context, DescriptorView(unit), {.k = 10}));
+  std::vector<std::int32_t> labels(600, -1);
+  for (std::size_t i = 0; i < 600; ++i)
+    if (i % 30 < 2) labels[i] = c.truth[i];
+  const LabelResult result = label(c, labels, 2);
+  EXPECT_GT(right(c, result, labels), 0.97);
+}
+
 TEST(LabelNodes, IsSoundWhereLittleIsKnown) {
   const Collection c = make_collection(4, 240, 0.5f);
   using Counts = std::vector<std::size_t>;
@@ -127,7 +153,8 @@ TEST(LabelNodes, DoesNotDependOnPartsSlicesAndThreads) {
   const LabelResult parts = label(
       c, labels, 20, options,
       [&](std::uint64_t node, std::uint32_t first, MatrixView<const float> tile) {
-        for (std::size_t i = 0; i < tile.rows(); ++i) std::copy_n(tile.row(i), tile.cols(), shares.row(node + i) + first);
+        for (std::size_t i = 0; i < tile.rows(); ++i)
+          std::copy_n(tile.row(i), tile.cols(), shares.row(node + i) + first);
       },
       3);
   for (std::size_t i = 0; i < whole.classes.size(); ++i) {

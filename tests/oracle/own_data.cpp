@@ -77,8 +77,9 @@ Dense own_data(const Dense& z, const std::vector<std::int32_t>& labels, const De
     for (std::size_t d = 0; d < dim; ++d) trace += s(d, d);
     for (std::size_t a = 0; a < dim; ++a)
       for (std::size_t b = 0; b < dim; ++b)
-        s(a, b) = trace < 1e-9 ? (a == b ? 1 : 0)
-                               : (1 - shrinkage) * s(a, b) + (a == b ? shrinkage * trace / static_cast<double>(dim) : 0);
+        s(a, b) = trace < 1e-9
+                      ? (a == b ? 1 : 0)
+                      : (1 - shrinkage) * s(a, b) + (a == b ? shrinkage * trace / static_cast<double>(dim) : 0);
     const Axes axes = principal_axes(s);
     std::vector<Row> scores(n, Row(classes));
     for (std::size_t i = 0; i < n; ++i)

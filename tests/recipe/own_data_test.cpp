@@ -23,7 +23,8 @@ struct Problem {
   std::vector<std::int32_t> labels, truth;
 };
 
-Problem make_problem(std::size_t classes, std::size_t rows, std::size_t labels, std::size_t dim, std::uint32_t seed = 1) {
+Problem make_problem(std::size_t classes, std::size_t rows, std::size_t labels, std::size_t dim,
+                     std::uint32_t seed = 1) {
   std::mt19937 random(seed);
   std::normal_distribution<float> gaussian;
   std::uniform_real_distribution<float> uniform;
