@@ -28,7 +28,7 @@ struct Options {
                                                            recipe = "auto";
   std::uint32_t dim = 0;
   std::uint32_t iterations = 0;
-  double precision = 0;
+  double precision = 0, unknown = 0;
   bool relabel = false;
 };
 
@@ -236,9 +236,15 @@ void execute(const Options& given) {
   Options o = given;
   if (o.iterations != 0) o.label.iterations = o.iterations;
   if (o.precision != 0) o.label.precision = o.precision;
+  if (o.unknown != 0) o.label.unknown = o.unknown;
   Context context = make_context(o.common);
   const Job job = open_job(o);
   const std::uint64_t labels = labelled_rows(job);
+  const std::vector<std::string>& classes_there = job.labels.classes;
+  if (o.label.unknown &&
+      std::find(classes_there.begin(), classes_there.end(), name(RowStatus::unknown)) != classes_there.end())
+    throw Error(ErrorKind::usage, "a class is called unknown, and so would be the rows of --unknown", o.labels,
+                "rename the class");
   const std::uint64_t limit = context.memory_limit != 0 ? context.memory_limit : available_bytes();
   o.label.recipe = o.recipe == "graph" ? LabelRecipe::graph
                    : o.recipe == "own" ? LabelRecipe::own
@@ -383,6 +389,10 @@ void add_label(CLI::App& app) {
   command->add_option("--seed", o->label.seed, "Seed of the folds")->capture_default_str();
   command->add_option("--precision", o->precision, "Find the confidence above which this share is right, e.g. 0.95")
       ->check(CLI::Range(0.01, 1.0));
+  command
+      ->add_option("--unknown", o->unknown,
+                   "Label rows `unknown` that are less typical of the classes than this share of held-out rows, e.g. 0.05")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_flag("--relabel", o->relabel, "Show the program's opinion of hand-labelled rows, too");
   command->add_option("--top", o->label.top, "Classes shown a row")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--format", o->format, "Format of the labels")

@@ -198,6 +198,7 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
           if (score > best) best = score, answer.predicted = static_cast<std::int32_t>(c);
           if (static_cast<std::int32_t>(c) == result.given[row]) own = score;
         }
+        answer.mass = static_cast<float>(total);
         if (total > 0) {
           answer.confidence = static_cast<float>(best / total);
           answer.given_confidence = static_cast<float>(own / total);

@@ -21,6 +21,7 @@ struct HeldOutAnswer {
   std::int32_t predicted = -1;  ///< -1: no other label reached it
   float confidence = 0;         ///< of `predicted`
   float given_confidence = 0;   ///< of the node's own class
+  float mass = 0;               ///< of all classes' columns there: how much of the labels reached it
 };
 
 struct HeldOutScores {

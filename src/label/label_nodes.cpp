@@ -10,6 +10,7 @@
 #include "lowshot/evaluation.h"
 #include "lowshot/hold_out.h"
 #include "lowshot/label.h"
+#include "lowshot/typicality.h"
 
 namespace lowshot {
 namespace {
@@ -140,6 +141,8 @@ std::string_view name(RowStatus status) {
       return "bad";
     case RowStatus::classified:
       return "classified";
+    case RowStatus::unknown:
+      return "unknown";
   }
   return "";
 }
@@ -243,14 +246,14 @@ void set_answer(LabelResult& result, std::size_t node, std::size_t place, std::i
   result.confidences(node, place) = confidence;
 }
 
-// 2. Diffuse from all labels; every node is read out.
+// 2. Diffuse from all labels; every node is read out. result.typicality receives the mass that reached it.
 void answer_by_graph(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                      std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations, LabelResult& result,
                      const ShareSink& share_sink) {
   const Phase phase(context, "diffusion");
   const std::size_t n = graph.nodes();
   TopClasses top(n, options.top);
-  std::vector<float> total(n, 0.0f);
+  std::vector<float>& total = result.typicality;
   Matrix<NodeId> every(n, 1);
   std::iota(every.data(), every.data() + n, NodeId{0});
   DiffusionOptions diffusion{.iterations = iterations, .slice = options.slice};
@@ -289,11 +292,12 @@ void answer_by_both(Context& context, const GraphView& graph, std::span<const st
   const Phase phase(context, "diffusion and classifier");
   const SoftmaxModel model = own_model(context, choice.rows, choice.votes, summary.iterations, classes);
   own_answers(context, graph, rows, choice.rows.transform, model, labels, summary.iterations, summary.temperature,
-              options, [&](std::uint64_t first, MatrixView<const float> shares, std::span<const std::uint8_t> reached) {
+              options, [&](std::uint64_t first, MatrixView<const float> shares, std::span<const float> mass) {
                 TopClasses top(shares.rows(), options.top, TopClasses::Scores::any_sign);
                 top.offer(0, shares, context.thread_count());
+                std::copy(mass.begin(), mass.end(), result.typicality.begin() + static_cast<std::ptrdiff_t>(first));
                 for (std::size_t i = 0; i < shares.rows(); ++i) {
-                  result.status[first + i] = reached[i] != 0 ? RowStatus::predicted : RowStatus::classified;
+                  result.status[first + i] = mass[i] > 0 ? RowStatus::predicted : RowStatus::classified;
                   for (std::uint32_t j = 0; j < options.top; ++j) {
                     const std::int32_t c = top.row(i)[j];
                     set_answer(result, first + i, j, c, c >= 0 ? top.row_scores(i)[j] : 0);
@@ -301,6 +305,20 @@ void answer_by_both(Context& context, const GraphView& graph, std::span<const st
                 }
                 if (share_sink) share_sink(first, 0, shares);
               });
+}
+
+// 3. The mass that reached each node -> its rank among the held-out ones.
+void rank_typicality(const HeldOutScores& held, std::uint32_t iteration, LabelResult& result) {
+  std::vector<float> masses;
+  for (std::uint32_t r = 0; r < held.repeats; ++r)
+    for (const HeldOutAnswer& answer : held.at(iteration, r)) masses.push_back(answer.mass);
+  for (std::size_t i = 0; i < held.nodes.size(); ++i) {
+    float sum = 0;
+    for (std::uint32_t r = 0; r < held.repeats; ++r) sum += held.at(iteration, r)[i].mass;
+    result.typicality[held.nodes[i]] = sum / static_cast<float>(held.repeats);
+  }
+  const Typicality rank(std::move(masses));
+  for (float& t : result.typicality) t = rank(t);
 }
 
 }  // namespace
@@ -315,9 +333,13 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
   HoldOut& summary = result.hold_out;
   Choice choice = hold_out_and_choose(context, graph, labels, classes, options, rows, summary);
   const HeldOutScores& held = choice.held;
+  if (options.unknown && held.nodes.empty())
+    throw Error(ErrorKind::input, "every class has a single label, so none can be held out to say what is typical", "",
+                "give some class a second label, or leave --unknown out");
 
   result.classes = Matrix<std::int32_t>(n, options.top);
   result.confidences = Matrix<float>(n, options.top);
+  result.typicality.resize(n);
   result.status.resize(n);
   if (summary.recipe == LabelRecipe::own)
     answer_by_both(context, graph, labels, classes, options, summary, choice, *rows, result, share_sink);
@@ -325,8 +347,12 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
     answer_by_graph(context, graph, labels, classes, options, summary.iterations, result, share_sink);
   for (std::size_t i = 0; i < n; ++i)
     if (labels[i] >= 0) result.status[i] = RowStatus::given;
+  rank_typicality(held, summary.iterations, result);
+  if (options.unknown)
+    for (std::size_t i = 0; i < n; ++i)
+      if (labels[i] < 0 && result.typicality[i] < *options.unknown) result.status[i] = RowStatus::unknown;
 
-  // 3. What the held-out rows say about confidence.
+  // 4. What the held-out rows say about confidence.
   if (!held.nodes.empty()) {
     std::vector<float> unlabelled;
     for (std::size_t i = 0; i < n; ++i)

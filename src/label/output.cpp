@@ -21,16 +21,17 @@ void write_csv(const fs::path& path, const LabelledRows& rows, std::uint32_t top
   io::CsvFile file(path);
   std::string header = "row,id,label,confidence";
   for (std::uint32_t j = 2; j <= top; ++j) header += fmt::format(",label{0},confidence{0}", j);
-  file.line(header + ",status\n");
+  file.line(header + ",status,typicality\n");
   for_each_row(rows, [&](const LabelledRow& row) {
     std::string line = fmt::format("{},{}", row.row, csv_field(row.id));
     for (std::uint32_t j = 0; j < top; ++j) {
-      if (row.classes[j] < 0)
-        line += ",,";
-      else
+      if (row.classes[j] >= 0)
         line += fmt::format(",{},{:.4f}", csv_field(class_name(rows, row.classes[j])), row.confidences[j]);
+      else
+        line += j == 0 && row.status == RowStatus::unknown ? fmt::format(",{},", name(RowStatus::unknown)) : ",,";
     }
-    file.line(line + "," + std::string(name(row.status)) + "\n");
+    line += fmt::format(",{},", name(row.status));
+    file.line(row.status == RowStatus::bad ? line + "\n" : line + fmt::format("{:.4f}\n", row.typicality));
   });
   file.commit();
 }
@@ -40,9 +41,12 @@ void write_jsonl(const fs::path& path, const LabelledRows& rows) {
   for_each_row(rows, [&](const LabelledRow& row) {
     nlohmann::ordered_json json = {{"row", row.row}, {"id", row.id}};
     json["labels"] = nlohmann::ordered_json::array();
-    for (std::size_t j = 0; j < row.classes.size() && row.classes[j] >= 0; ++j)
-      json["labels"].push_back({{"label", class_name(rows, row.classes[j])}, {"confidence", row.confidences[j]}});
+    if (row.status == RowStatus::unknown) json["labels"].push_back({{"label", name(RowStatus::unknown)}});
+    for (std::size_t j = 0; j < row.classes.size(); ++j)
+      if (row.classes[j] >= 0)
+        json["labels"].push_back({{"label", class_name(rows, row.classes[j])}, {"confidence", row.confidences[j]}});
     json["status"] = name(row.status);
+    if (row.status != RowStatus::bad) json["typicality"] = row.typicality;
     file.line(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   });
   file.commit();
@@ -50,14 +54,16 @@ void write_jsonl(const fs::path& path, const LabelledRows& rows) {
 
 void write_arrays(const fs::path& path, const LabelledRows& rows, std::uint32_t top) {
   Matrix<std::int32_t> classes(rows.rows, top), status(rows.rows, 1);
-  Matrix<float> confidences(rows.rows, top);
+  Matrix<float> confidences(rows.rows, top), typicality(rows.rows, 1);
   for_each_row(rows, [&](const LabelledRow& row) {
     std::copy(row.classes.begin(), row.classes.end(), classes.row(row.row));
     std::copy(row.confidences.begin(), row.confidences.end(), confidences.row(row.row));
     status(row.row, 0) = static_cast<std::int32_t>(row.status);
+    typicality(row.row, 0) = row.typicality;
   });
   write_npy(beside(path, "confidence"), confidences.view());
   write_npy(beside(path, "status"), status.view());
+  write_npy(beside(path, "typicality"), typicality.view());
   const nlohmann::json names(std::vector<std::string>(rows.classes.begin(), rows.classes.end()));
   write_file(fs::path(path).replace_extension(".classes.json"),
              names.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
@@ -95,18 +101,22 @@ void for_each_row(const LabelledRows& rows, const std::function<void(const Label
     row.id = row_name(rows, row.row);
     row.classes.assign(top, -1);
     row.confidences.assign(top, 0);
+    row.typicality = 0;
     if (bad < rows.bad_rows.size() && rows.bad_rows[bad] == row.row) {
       row.status = RowStatus::bad;
       ++bad;
     } else {
       row.status = result.status[node];
+      row.typicality = result.typicality[node];
       const std::int32_t given = rows.given[row.row];
       if (given >= 0 && !rows.relabel) {
         row.classes[0] = given;
         row.confidences[0] = 1;
       } else {
-        std::copy_n(result.classes.row(node), top, row.classes.begin());
-        std::copy_n(result.confidences.row(node), top, row.confidences.begin());
+        const std::size_t first = row.status == RowStatus::unknown ? 1 : 0;  // behind `unknown` itself
+        std::copy_n(result.classes.row(node), top - first, row.classes.begin() + static_cast<std::ptrdiff_t>(first));
+        std::copy_n(result.confidences.row(node), top - first,
+                    row.confidences.begin() + static_cast<std::ptrdiff_t>(first));
       }
       ++node;
     }

@@ -30,8 +30,9 @@ struct LabelledRow {
   std::uint64_t row = 0;
   std::string id;
   RowStatus status = RowStatus::predicted;
-  std::vector<std::int32_t> classes;  ///< best first, -1: none
+  std::vector<std::int32_t> classes;  ///< best first, -1: none; of an unknown row the first is -1, then the best
   std::vector<float> confidences;
+  float typicality = 0;  ///< 0 of a bad row
 };
 
 /// Calls visit(LabelledRow) for every row in order.
@@ -41,9 +42,10 @@ std::string row_name(const LabelledRows& rows, std::uint64_t row);  ///< its id,
 /// The rows 0 .. rows-1 that are not bad: the row of node 0, 1, ...
 std::vector<std::uint64_t> rows_of_nodes(std::uint64_t rows, std::span<const std::uint32_t> bad_rows);
 
-/// csv: row,id,label,confidence,label2,confidence2,...,status. jsonl: one object a row. npy: `path` holds int32
-/// [rows, top] class numbers (-1: none), and beside it stand STEM.confidence.npy, STEM.status.npy (0 given,
-/// 1 predicted, 2 unreached, 3 bad, 4 classified) and STEM.classes.json.
+/// csv: row,id,label,confidence,label2,confidence2,...,status,typicality. jsonl: one object a row. npy: `path` holds
+/// int32 [rows, top] class numbers (-1: none), and beside it stand STEM.confidence.npy, STEM.typicality.npy,
+/// STEM.status.npy (0 given, 1 predicted, 2 unreached, 3 bad, 4 classified,
+/// 5 unknown) and STEM.classes.json.
 void write_labels(const std::filesystem::path& path, LabelFormat format, const LabelledRows& rows, std::uint32_t top);
 
 /// row,id,label,confidence,suggested,suggested_confidence, worst first.

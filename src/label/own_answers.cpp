@@ -127,6 +127,7 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
       answer.predicted = static_cast<std::int32_t>(best - row.begin());
       answer.confidence = *best;
       answer.given_confidence = row[static_cast<std::size_t>(held.given[i])];
+      answer.mass = held.at(t, 0)[i].mass;
       right += answer.predicted == held.given[i] ? 1 : 0;
     }
     result.accuracy[t - 1] = static_cast<double>(right) / static_cast<double>(checked);
@@ -157,7 +158,7 @@ void own_answers(Context& context, const GraphView& graph, RowSource& source, co
   Matrix<Half> stored(std::min(n, part_rows), classes);
   Matrix<float> z(std::min<std::uint64_t>(block_rows, n), source.dim()), votes(z.rows(), classes),
       scores(z.rows(), classes);
-  std::vector<std::uint8_t> reached(z.rows());
+  std::vector<float> mass(z.rows());
   for (std::size_t begin = 0; begin < n; begin += part_rows) {
     const std::size_t end = std::min(n, begin + part_rows);
     Matrix<NodeId> queries(end - begin, 1);
@@ -181,14 +182,15 @@ void own_answers(Context& context, const GraphView& graph, RowSource& source, co
 #pragma omp parallel for num_threads(threads) schedule(static)
       for (std::size_t i = 0; i < count; ++i) {
         convert(stored.row(at - begin + i), v.row(i), classes);
-        reached[i] = 0;
-        for (std::size_t c = 0; c < classes; ++c) reached[i] |= (v(i, c) *= factor[c]) > 0 ? 1 : 0;
+        double sum = 0;
+        for (std::size_t c = 0; c < classes; ++c) sum += v(i, c) *= factor[c];
+        mass[i] = static_cast<float>(sum);
       }
       fuse(context, v, no_offset, own_data::classifier_share, s);
       const float inverse = static_cast<float>(1 / temperature);
       for (float& value : std::span(s.data(), s.size())) value *= inverse;
       softmax_rows(context, s);
-      sink(at, s, std::span<const std::uint8_t>(reached).first(count));
+      sink(at, s, std::span<const float>(mass).first(count));
       context.report("answers", at + count, n, "rows");
     }
   }

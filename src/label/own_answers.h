@@ -44,9 +44,10 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
 SoftmaxModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,
                        std::uint32_t classes);
 
-/// Probabilities of nodes first, first + 1, ..., all classes: rows x C; `reached`: some label did reach it.
-using ProbabilitySink = std::function<void(std::uint64_t first, MatrixView<const float> probabilities,
-                                           std::span<const std::uint8_t> reached)>;
+/// Probabilities of nodes first, first + 1, ..., all classes: rows x C; `mass`: how much of the labels reached each (of
+/// columns that add up to 1), 0 where none did.
+using ProbabilitySink =
+    std::function<void(std::uint64_t first, MatrixView<const float> probabilities, std::span<const float> mass)>;
 
 /// Every node's answer, block after block of rows; `source` is read once. The read-outs of nodes / blocks at a time
 /// are kept, as float16 of U_t.

@@ -105,7 +105,7 @@ def test_the_story(lowshot, collection, story, tmp_path):
     assert re.search(r"^held-out accuracy: [\d.]+ % \([\d.]+ % to [\d.]+ %", done.stdout, re.MULTILINE)
     assert "drawn at random" in done.stdout and "optimistic" in done.stdout
     answer = read_answer(tmp_path / "out.csv")
-    assert list(answer[0]) == ["row", "id", "label", "confidence", "label2", "confidence2", "label3", "confidence3", "status"]
+    assert list(answer[0]) == ["row", "id", "label", "confidence", "label2", "confidence2", "label3", "confidence3", "status", "typicality"]
     assert [int(a["row"]) for a in answer] == list(range(len(ids))) and [a["id"] for a in answer] == ids
     status = np.array([a["status"] for a in answer])
     assert status[bad_row] == "bad" and answer[bad_row]["label"] == ""
@@ -119,7 +119,7 @@ def test_the_story(lowshot, collection, story, tmp_path):
         assert confidences == sorted(confidences, reverse=True) and 0 < sum(confidences) <= 1.0002
     assert [a["row"] for a in read_answer(tmp_path / "out.bad.csv")] == [str(bad_row)]
     result = json.loads((tmp_path / "out.json").read_text())
-    assert result["rows"] == {"given": 60, "predicted": len(ids) - 61, "classified": 0, "unreached": 0, "bad": 1}
+    assert result["rows"] == {"given": 60, "predicted": len(ids) - 61, "classified": 0, "unknown": 0, "unreached": 0, "bad": 1}
     assert result["choices"]["recipe"] == "own" and "recipe: own" in done.stdout
     assert sum(result["classes"].values()) == len(ids) - 1
     assert result["hold_out"]["checked_rows"] == 60 and result["choices"]["iterations"] >= 1
@@ -231,11 +231,44 @@ def test_other_formats_say_the_same(lowshot, collection, tmp_path, format):
         status = np.load(tmp_path / "out.status.npy").ravel()
         assert [classes_[n] for n in numbers[:, 0]] == [a["label"] for a in answer]
         assert [["given", "predicted", "unreached", "bad"][s] for s in status] == [a["status"] for a in answer]
+        np.testing.assert_allclose(np.load(tmp_path / "out.typicality.npy")[:, 0], [float(a["typicality"]) for a in answer], atol=6e-5)
         np.testing.assert_allclose(np.load(tmp_path / "out.confidence.npy")[:, 0], [float(a["confidence"]) for a in answer], atol=6e-5)
     else:
         lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
         assert [line["labels"][0]["label"] for line in lines] == [a["label"] for a in answer]
         assert [line["status"] for line in lines] == [a["status"] for a in answer]
+        np.testing.assert_allclose([line["typicality"] for line in lines], [float(a["typicality"]) for a in answer], atol=6e-5)
+
+
+def test_strangers_are_less_typical(lowshot, refused, collection, tmp_path):
+    """Half of the classes have no label: their rows rank low, and --unknown says so."""
+    features, classes, names = collection
+    np.save(tmp_path / "x.npy", features)
+    known = classes < 10
+    rows = [r for r in draw(classes, 8, 3) if known[r]]
+    write_labels(tmp_path / "labels.csv", [[names[classes[r]], r] for r in rows], ["label", "row"])
+    call = ["label", tmp_path / "x.npy", "--labels", tmp_path / "labels.csv", "--work", tmp_path / "work"]
+    for recipe in ("own", "graph"):
+        lowshot(*call, "-o", tmp_path / "out.csv", "--recipe", recipe)
+        lowshot(*call, "-o", tmp_path / "unknown.csv", "--recipe", recipe, "--unknown", 0.3, "--json", tmp_path / "unknown.json")
+        answer, marked = read_answer(tmp_path / "out.csv"), read_answer(tmp_path / "unknown.csv")
+        typicality = np.array([float(a["typicality"]) for a in answer])
+        others = np.array([a["status"] != "given" for a in answer])
+        pairs = typicality[known & others][:, None] - typicality[~known & others]
+        auroc = np.mean((pairs > 0) + (pairs == 0) / 2)
+        assert auroc > 0.75, auroc
+        assert abs(np.mean(typicality[known & others] < 0.3) - 0.3) < 0.12  # a rank: uniform among known rows
+        for before, now, low in zip(answer, marked, others & (typicality < 0.3)):
+            if low:
+                assert now["status"] == now["label"] == "unknown" and now["confidence"] == ""
+                assert (now["label2"], now["confidence2"]) == (before["label"], before["confidence"])
+            else:
+                assert now == before
+        assert json.loads((tmp_path / "unknown.json").read_text())["rows"]["unknown"] == np.sum(others & (typicality < 0.3))
+    write_labels(tmp_path / "labels.csv", [["unknown" if i % 2 else "b", r] for i, r in enumerate(rows)], ["label", "row"])
+    refused(2, "a class is called unknown", *call, "-o", tmp_path / "no.csv", "--unknown", 0.1)
+    write_labels(tmp_path / "labels.csv", [["a", rows[0]], ["b", rows[-1]]], ["label", "row"])
+    refused(3, "every class has a single label", *call, "-o", tmp_path / "no.csv", "--unknown", 0.1)
 
 
 def test_relabel_shows_the_opinion(lowshot, collection, tmp_path):
