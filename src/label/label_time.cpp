@@ -67,7 +67,7 @@ double diffusion_seconds(Context& context, MatrixView<const float> rows, std::ui
 // The classifier's fits, each on as many rows as there will be, and its answers, from a block of them.
 double classifier_seconds(Context& context, MatrixView<const float> rows, std::uint64_t all_rows,
                           std::uint64_t labelled, std::uint32_t classes, const LabelOptions& options) {
-  const std::uint64_t fitted = std::min(all_rows, own_data::sample_rows + labelled);
+  const std::uint64_t fitted = std::min(all_rows, options.sample_rows + labelled);
   const std::uint64_t block = std::min<std::uint64_t>(fitted, most_block_rows);
   Matrix<float> z(fitted, rows.cols()), votes(fitted, classes);
   std::vector<std::int32_t> labels(fitted, -1);
