@@ -293,8 +293,8 @@ void answer_by_graph(Context& context, const GraphView& graph, std::span<const s
 }
 
 void answer_by_both(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                    std::uint32_t classes, const LabelOptions& options, const HoldOut& summary, const Choice& choice,
-                    RowSource& rows, LabelResult& result, const ShareSink& share_sink) {
+                    const LabelOptions& options, const HoldOut& summary, const Choice& choice, RowSource& rows,
+                    LabelResult& result, const ShareSink& share_sink) {
   const Phase phase(context, "diffusion and classifier");
   own_answers(context, graph, rows, choice.transform, choice.model, labels, summary.iterations, summary.temperature,
               options, [&](std::uint64_t first, MatrixView<const float> shares, std::span<const std::uint8_t> reached) {
@@ -328,7 +328,7 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
   result.confidences = Matrix<float>(n, options.top);
   result.status.resize(n);
   if (summary.recipe == LabelRecipe::own)
-    answer_by_both(context, graph, labels, classes, options, summary, choice, *rows, result, share_sink);
+    answer_by_both(context, graph, labels, options, summary, choice, *rows, result, share_sink);
   else
     answer_by_graph(context, graph, labels, classes, options, summary.iterations, result, share_sink);
   for (std::size_t i = 0; i < n; ++i)
