@@ -207,8 +207,8 @@ Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<c
   const bool own = rows != nullptr && options.recipe != LabelRecipe::graph;
   if (own) {
     own_rows = gather_own_rows(context, *rows, labels, options.sample_rows);
-    // One iteration reaches neighbours alone: never the best, and a quarter of the work.
-    votes.first_iteration = options.iterations.value_or(std::min(2u, most));
+    const auto labelled = static_cast<std::uint64_t>(own_rows.nodes.size() - own_rows.sample.size());
+    votes.first_iteration = first_own_iteration(graph.nodes(), labelled, options);
   }
   const Phase phase(context, "hold-out");
   choice.held = hold_out(context, graph, labels, classes, options, most, own_rows.sample, own ? &votes : nullptr);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "label/own_answers.h"
 #include "lowshot/diffusion_time.h"
 #include "lowshot/graph.h"
 #include "lowshot/io.h"
@@ -89,7 +90,7 @@ double classifier_seconds(Context& context, MatrixView<const float> rows, std::u
     fuse(context, votes.view().rows(0, block), no_offset, own_data::classifier_share, scores);
     softmax_rows(context, scores);
   });
-  const std::uint32_t tried = options.iterations ? 1 : options.most_iterations - 1;
+  const std::uint32_t tried = own_iterations_tried(all_rows, labelled, options);
   return once + fit * (1 + tried * options.folds) +
          answers * static_cast<double>(all_rows) / static_cast<double>(block);
 }

@@ -53,6 +53,15 @@ Matrix<float> spread_votes(const OwnRows& rows, MatrixView<const float> sample, 
 
 }  // namespace
 
+std::uint32_t first_own_iteration(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options) {
+  if (options.iterations) return *options.iterations;
+  return labelled * options.k >= nodes ? 1 : std::min(2u, options.most_iterations);
+}
+
+std::uint32_t own_iterations_tried(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options) {
+  return options.iterations.value_or(options.most_iterations) + 1 - first_own_iteration(nodes, labelled, options);
+}
+
 OwnRows gather_own_rows(Context& context, RowSource& source, std::span<const std::int32_t> labels,
                         std::uint64_t sample_rows) {
   const Phase phase(context, "sample of rows");
@@ -199,7 +208,7 @@ std::uint64_t own_hold_out_memory(std::uint64_t nodes, std::uint64_t labelled, s
                                   const LabelOptions& options) {
   const std::uint64_t rows = std::min(nodes, labelled + options.sample_rows);
   const std::uint64_t squares = std::uint64_t{dim} * dim * sizeof(double),
-                      iterations = options.iterations ? 1 : options.most_iterations - 1;
+                      iterations = own_iterations_tried(nodes, labelled, options);
   const std::uint64_t votes = rows * classes * sizeof(float);
   const std::uint64_t kept =
       rows * (std::uint64_t{dim} * sizeof(float) + 16) + squares + votes * iterations * (options.folds + 1);

@@ -31,6 +31,11 @@ struct OwnRows {
 OwnRows gather_own_rows(Context& context, RowSource& rows, std::span<const std::int32_t> labels,
                         std::uint64_t sample_rows);
 
+/// The first number of iterations that is tried, `options.iterations` where that is given: 1 where the labels'
+/// neighbours are most of the nodes, else 2. One iteration reaches neighbours alone, and each costs a fit a fold.
+std::uint32_t first_own_iteration(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options);
+std::uint32_t own_iterations_tried(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options);
+
 /// What is said of held-out nodes at the iterations of `votes`, and the temperature that makes it most likely (a usual
 /// one where nothing was held out). The loss is the mean over classes of that of their rows.
 struct OwnHoldOut {
