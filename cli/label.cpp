@@ -215,14 +215,19 @@ MemoryPlan labelling_memory(const Job& job, const LabelOptions& options) {
 }
 
 // Classes diffused at a time, as many as fit: 16 of them fill a cache line of each row, fewer save nothing. Then rows
-// in parts, each of which is a diffusion more.
+// in parts, each of which is a diffusion more; and where only that helps, a smaller sample for the classifier.
 LabelOptions fitting_options(const Job& job, const LabelOptions& options, std::uint64_t limit) {
   constexpr std::uint32_t most_parts = 64;
+  constexpr std::uint64_t least_sample = 1024;
   LabelOptions tried = options;
-  for (;; tried.parts *= 2)
-    for (tried.slice = 64; tried.slice >= 16; tried.slice -= 16)
-      if (labelling_memory(job, tried).total() <= limit || (tried.parts == most_parts && tried.slice == 16))
-        return tried;
+  for (; tried.sample_rows >= least_sample; tried.sample_rows /= 2)
+    for (tried.parts = 1; tried.parts <= most_parts; tried.parts *= 2)
+      for (tried.slice = 64; tried.slice >= 16; tried.slice -= 16)
+        if (labelling_memory(job, tried).total() <= limit) return tried;
+  tried.sample_rows = least_sample;
+  tried.parts = most_parts;
+  tried.slice = 16;
+  return tried;
 }
 
 // The larger of the two stages: building the graph (streamed where the descriptors do not fit), and labelling with it.

@@ -82,6 +82,7 @@ struct LabelOptions {
   std::uint32_t seed = 0;                        ///< of the folds
   std::uint32_t slice = 0;                       ///< classes diffused at a time (memory only); 0 = 64
   std::uint32_t parts = 1;                       ///< of the rows, each diffused anew for its answers (memory only)
+  std::uint64_t sample_rows = 16384;             ///< unlabelled rows that the classifier learns from; memory is linear
   std::uint32_t top = 3;                         ///< classes reported a row
   std::optional<double> unknown = {};            ///< rows less typical than this belong to no class (RowStatus::unknown)
   std::optional<double> precision = {};          ///< pick the confidence threshold that reaches it on held-out rows

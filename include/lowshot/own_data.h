@@ -35,8 +35,6 @@ inline constexpr double shrinkage = 0.6;         // lam
 inline constexpr double labels_of_others = 20;   // s
 inline constexpr double classifier_share = 0.6;  // a
 inline constexpr int rounds = 2;
-/// Unlabelled rows that say where the classes lie: a few a class of a thousand classes, and S_w of 512 dimensions.
-inline constexpr std::uint64_t sample_rows = 16384;
 }  // namespace own_data
 
 /// z' z of all rows, D x D, full; shared by all fits on the same rows. Sums of blocks float64.

@@ -208,8 +208,12 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
   return result;
 }
 
-std::uint64_t fold_votes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options) {
-  return nodes * classes * sizeof(float) * (options.folds + 1) * options.iterations.value_or(options.most_iterations);
+std::uint64_t hold_out_memory(std::uint64_t labelled, std::uint32_t classes, const LabelOptions& options) {
+  const bool own_column =
+      labelled <= std::max<std::uint64_t>(always_own_columns, std::uint64_t{options.folds} * classes);
+  const std::uint64_t answers = std::uint64_t{options.iterations.value_or(options.most_iterations)} *
+                                (own_column ? options.repeats : 1) * std::min<std::uint64_t>(labelled, most_checked);
+  return answers * (classes * sizeof(float) + sizeof(HeldOutAnswer));
 }
 
 }  // namespace lowshot

@@ -57,7 +57,7 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
                        std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations,
                        std::span<const std::uint32_t> sample = {}, FoldVotes* votes = nullptr);
 
-/// Bytes of `votes`.
-std::uint64_t fold_votes_memory(std::uint64_t nodes, std::uint32_t classes, const LabelOptions& options);
+/// Bytes that it holds beside the diffusion and `votes`.
+std::uint64_t hold_out_memory(std::uint64_t labelled, std::uint32_t classes, const LabelOptions& options);
 
 }  // namespace lowshot

@@ -163,20 +163,26 @@ std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint64_t labelled, st
                                  const LabelOptions& options) {
   const DiffusionOptions diffusion{.iterations = options.iterations.value_or(options.most_iterations),
                                    .slice = options.slice};
-  const bool own = dim != 0 && options.recipe != LabelRecipe::graph;
-  const std::uint64_t queries = own ? (nodes + options.parts - 1) / std::max(options.parts, 1u) : nodes;
   const std::uint64_t answer = (sizeof(std::int32_t) + sizeof(float)) * options.top + sizeof(float) + sizeof(RowStatus);
-  return diffuse_memory(nodes, queries, classes, diffusion) + nodes * (answer + sizeof(NodeId) + sizeof(float)) +
-         (own ? own_answers_memory(nodes, labelled, dim, classes, options) : 0);
+  const bool own = dim != 0 && options.recipe != LabelRecipe::graph;
+  const std::uint64_t asked = std::min(nodes, labelled + (own ? options.sample_rows : 0));
+  const std::uint64_t hold_out = diffuse_memory(nodes, asked, classes, diffusion) +
+                                 hold_out_memory(labelled, classes, options) +
+                                 (own ? own_hold_out_memory(nodes, labelled, dim, classes, options) : 0);
+  const std::uint64_t queries = own ? (nodes + options.parts - 1) / options.parts : nodes;
+  const std::uint64_t answers = diffuse_memory(nodes, queries, classes, diffusion) +
+                                nodes * (answer + sizeof(NodeId) + sizeof(float)) +
+                                (own ? own_answers_memory(nodes, dim, classes, options) : 0);
+  return std::max(hold_out, answers);
 }
 
 namespace {
 
 // 1. Hold out, choose the recipe and the number of iterations.
 struct Choice {
-  HeldOutScores held;  // of the answer that is chosen
-  OwnRows rows;        // where the classifier takes part
-  FoldVotes votes;
+  HeldOutScores held;      // of the answer that is chosen
+  RowTransform transform;  // where the classifier takes part
+  SoftmaxModel model;
 };
 
 std::uint32_t best_iteration(std::span<const double> accuracy) {
@@ -198,16 +204,17 @@ bool graph_is_better(const HeldOutScores& graph, std::uint32_t graph_at, const H
 Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                            std::uint32_t classes, const LabelOptions& options, RowSource* rows, HoldOut& summary) {
   Choice choice;
+  OwnRows own_rows;
+  FoldVotes votes;
   const std::uint32_t most = std::max(options.iterations.value_or(options.most_iterations), 1u);
   const bool own = rows != nullptr && options.recipe != LabelRecipe::graph;
   if (own) {
-    choice.rows = gather_own_rows(context, *rows, labels);
-    // One iteration reaches neighbours alone: never the best, and a quarter of the work.
-    choice.votes.first_iteration = options.iterations.value_or(std::min(2u, most));
+    own_rows = gather_own_rows(context, *rows, labels, options.sample_rows);
+    const auto labelled = static_cast<std::uint64_t>(own_rows.nodes.size() - own_rows.sample.size());
+    votes.first_iteration = first_own_iteration(graph.nodes(), labelled, options);
   }
   const Phase phase(context, "hold-out");
-  choice.held =
-      hold_out(context, graph, labels, classes, options, most, choice.rows.sample, own ? &choice.votes : nullptr);
+  choice.held = hold_out(context, graph, labels, classes, options, most, own_rows.sample, own ? &votes : nullptr);
   const HeldOutScores& held = choice.held;
   summary.checked_rows = held.nodes.size();
   summary.unchecked_classes = held.unchecked_classes;
@@ -219,7 +226,7 @@ Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<c
   summary.iterations = graph_at;
   summary.accuracy = summary.accuracy_by_iteration[graph_at - 1];
   if (own) {
-    OwnHoldOut answers = own_hold_out(context, choice.rows, choice.votes, held, classes);
+    OwnHoldOut answers = own_hold_out(context, own_rows, votes, held, classes);
     summary.own_accuracy = answers.accuracy;
     summary.own_loss = answers.log_loss;
     // By the loss: it says more of few rows than the share of right ones. With one label a class: the most, which was
@@ -233,6 +240,8 @@ Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<c
       summary.accuracy = answers.accuracy[own_at - 1];
       summary.temperature = answers.temperature[own_at - 1];
       choice.held = std::move(answers.answers);
+      choice.transform = std::move(own_rows.transform);
+      choice.model = own_model(context, own_rows, votes, own_at, classes);
     }
   }
   const Interval interval = wilson_interval(summary.accuracy, summary.checked_rows);
@@ -287,11 +296,10 @@ void answer_by_graph(Context& context, const GraphView& graph, std::span<const s
 }
 
 void answer_by_both(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                    std::uint32_t classes, const LabelOptions& options, const HoldOut& summary, const Choice& choice,
-                    RowSource& rows, LabelResult& result, const ShareSink& share_sink) {
+                    const LabelOptions& options, const HoldOut& summary, const Choice& choice, RowSource& rows,
+                    LabelResult& result, const ShareSink& share_sink) {
   const Phase phase(context, "diffusion and classifier");
-  const SoftmaxModel model = own_model(context, choice.rows, choice.votes, summary.iterations, classes);
-  own_answers(context, graph, rows, choice.rows.transform, model, labels, summary.iterations, summary.temperature,
+  own_answers(context, graph, rows, choice.transform, choice.model, labels, summary.iterations, summary.temperature,
               options, [&](std::uint64_t first, MatrixView<const float> shares, std::span<const float> mass) {
                 TopClasses top(shares.rows(), options.top, TopClasses::Scores::any_sign);
                 top.offer(0, shares, context.thread_count());
@@ -342,7 +350,7 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
   result.typicality.resize(n);
   result.status.resize(n);
   if (summary.recipe == LabelRecipe::own)
-    answer_by_both(context, graph, labels, classes, options, summary, choice, *rows, result, share_sink);
+    answer_by_both(context, graph, labels, options, summary, choice, *rows, result, share_sink);
   else
     answer_by_graph(context, graph, labels, classes, options, summary.iterations, result, share_sink);
   for (std::size_t i = 0; i < n; ++i)

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "label/own_answers.h"
 #include "lowshot/diffusion_time.h"
 #include "lowshot/graph.h"
 #include "lowshot/io.h"
@@ -67,7 +68,7 @@ double diffusion_seconds(Context& context, MatrixView<const float> rows, std::ui
 // The classifier's fits, each on as many rows as there will be, and its answers, from a block of them.
 double classifier_seconds(Context& context, MatrixView<const float> rows, std::uint64_t all_rows,
                           std::uint64_t labelled, std::uint32_t classes, const LabelOptions& options) {
-  const std::uint64_t fitted = std::min(all_rows, own_data::sample_rows + labelled);
+  const std::uint64_t fitted = std::min(all_rows, options.sample_rows + labelled);
   const std::uint64_t block = std::min<std::uint64_t>(fitted, most_block_rows);
   Matrix<float> z(fitted, rows.cols()), votes(fitted, classes);
   std::vector<std::int32_t> labels(fitted, -1);
@@ -89,7 +90,7 @@ double classifier_seconds(Context& context, MatrixView<const float> rows, std::u
     fuse(context, votes.view().rows(0, block), no_offset, own_data::classifier_share, scores);
     softmax_rows(context, scores);
   });
-  const std::uint32_t tried = options.iterations ? 1 : options.most_iterations - 1;
+  const std::uint32_t tried = own_iterations_tried(all_rows, labelled, options);
   return once + fit * (1 + tried * options.folds) +
          answers * static_cast<double>(all_rows) / static_cast<double>(block);
 }

@@ -33,9 +33,9 @@ double loss_of_classes(MatrixView<const float> probabilities, std::span<const st
   return total / std::max(classes, 1.0);
 }
 
-std::vector<std::uint32_t> some_unlabelled(std::span<const std::int32_t> labels) {
+std::vector<std::uint32_t> some_unlabelled(std::span<const std::int32_t> labels, std::uint64_t most) {
   const auto unlabelled = static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), -1));
-  const std::uint64_t wanted = std::min(own_data::sample_rows, unlabelled);
+  const std::uint64_t wanted = std::min(most, unlabelled);
   std::vector<std::uint32_t> some;
   std::uint64_t seen = 0;
   for (std::size_t i = 0; i < labels.size() && some.size() < wanted; ++i)
@@ -53,10 +53,20 @@ Matrix<float> spread_votes(const OwnRows& rows, MatrixView<const float> sample, 
 
 }  // namespace
 
-OwnRows gather_own_rows(Context& context, RowSource& source, std::span<const std::int32_t> labels) {
+std::uint32_t first_own_iteration(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options) {
+  if (options.iterations) return *options.iterations;
+  return labelled * options.k >= nodes ? 1 : std::min(2u, options.most_iterations);
+}
+
+std::uint32_t own_iterations_tried(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options) {
+  return options.iterations.value_or(options.most_iterations) + 1 - first_own_iteration(nodes, labelled, options);
+}
+
+OwnRows gather_own_rows(Context& context, RowSource& source, std::span<const std::int32_t> labels,
+                        std::uint64_t sample_rows) {
   const Phase phase(context, "sample of rows");
   OwnRows rows;
-  rows.sample = some_unlabelled(labels);
+  rows.sample = some_unlabelled(labels, sample_rows);
   for (std::size_t i = 0, s = 0; i < labels.size(); ++i) {
     const bool sampled = s < rows.sample.size() && rows.sample[s] == i;
     if (!sampled && labels[i] < 0) continue;
@@ -196,14 +206,23 @@ void own_answers(Context& context, const GraphView& graph, RowSource& source, co
   }
 }
 
-std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+std::uint64_t own_hold_out_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+                                  const LabelOptions& options) {
+  const std::uint64_t rows = std::min(nodes, labelled + options.sample_rows);
+  const std::uint64_t squares = std::uint64_t{dim} * dim * sizeof(double),
+                      iterations = own_iterations_tried(nodes, labelled, options);
+  const std::uint64_t votes = rows * classes * sizeof(float);
+  const std::uint64_t kept =
+      rows * (std::uint64_t{dim} * sizeof(float) + 16) + squares + votes * iterations * (options.folds + 1);
+  // Votes and scores of all rows; four squares of a fit, and means and sums of the classes.
+  return kept + 3 * votes + 4 * squares + 6 * std::uint64_t{classes} * dim * sizeof(double);
+}
+
+std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint32_t dim, std::uint32_t classes,
                                  const LabelOptions& options) {
-  const std::uint64_t parts = std::max(options.parts, 1u), part_rows = (nodes + parts - 1) / parts;
-  const std::uint64_t rows = std::min(nodes, labelled + own_data::sample_rows), squares = std::uint64_t{dim} * dim * 8;
-  const std::uint64_t kept = rows * (dim * 4 + 8) + squares + fold_votes_memory(rows, classes, options);
-  const std::uint64_t fit = 2 * rows * classes * 4 + 5 * squares + 8 * std::uint64_t{classes} * dim * 8;
-  const std::uint64_t last = part_rows * (classes * 2 + 4) + std::min(block_rows, nodes) * (dim + 2 * classes) * 4;
-  return kept + std::max(fit, last);
+  const std::uint64_t part_rows = (nodes + options.parts - 1) / options.parts;
+  return part_rows * (std::uint64_t{classes} * sizeof(Half) + sizeof(NodeId)) +
+         std::min(block_rows, nodes) * (dim + 2 * std::uint64_t{classes}) * sizeof(float);
 }
 
 }  // namespace lowshot

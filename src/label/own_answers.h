@@ -27,8 +27,14 @@ struct OwnRows {
   Matrix<double> products;
 };
 
-/// At most own_data::sample_rows unlabelled nodes, evenly spread. Reads the source once.
-OwnRows gather_own_rows(Context& context, RowSource& rows, std::span<const std::int32_t> labels);
+/// At most `sample_rows` unlabelled nodes, evenly spread. Reads the source once.
+OwnRows gather_own_rows(Context& context, RowSource& rows, std::span<const std::int32_t> labels,
+                        std::uint64_t sample_rows);
+
+/// The first number of iterations that is tried, `options.iterations` where that is given: 1 where the labels'
+/// neighbours are most of the nodes, else 2. One iteration reaches neighbours alone, and each costs a fit a fold.
+std::uint32_t first_own_iteration(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options);
+std::uint32_t own_iterations_tried(std::uint64_t nodes, std::uint64_t labelled, const LabelOptions& options);
 
 /// What is said of held-out nodes at the iterations of `votes`, and the temperature that makes it most likely (a usual
 /// one where nothing was held out). The loss is the mean over classes of that of their rows.
@@ -55,8 +61,11 @@ void own_answers(Context& context, const GraphView& graph, RowSource& source, co
                  const SoftmaxModel& model, std::span<const std::int32_t> labels, std::uint32_t iterations,
                  double temperature, const LabelOptions& options, const ProbabilitySink& sink);
 
-/// The most bytes that the above hold, descriptors of `dim` dimensions; `labelled`: labelled nodes.
-std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+/// The most bytes that own_hold_out and own_model hold with their rows and votes; `labelled`: labelled nodes.
+std::uint64_t own_hold_out_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
+                                  const LabelOptions& options);
+/// And own_answers, beside the diffusion of nodes / parts queries.
+std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint32_t dim, std::uint32_t classes,
                                  const LabelOptions& options);
 
 }  // namespace lowshot

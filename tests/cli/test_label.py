@@ -124,7 +124,7 @@ def test_the_story(lowshot, collection, story, tmp_path):
     assert sum(result["classes"].values()) == len(ids) - 1
     assert result["hold_out"]["checked_rows"] == 60 and result["choices"]["iterations"] >= 1
     page = (tmp_path / "out.html").read_text()
-    assert "Held-out accuracy" in page and "http" not in page and "<script" not in page
+    assert "Recipe <strong>own</strong>" in page and "Held-out accuracy" in page and "http" not in page and "<script" not in page
 
 
 def test_second_run_keeps_the_graph(lowshot, collection, story, tmp_path):
@@ -299,6 +299,33 @@ def test_labelled_rows_of_another_file(lowshot, collection, tmp_path):
     answer = read_answer(tmp_path / "out.csv")
     assert len(answer) == len(rest) and {a["status"] for a in answer} == {"predicted"}
     assert np.mean([a["label"] == names[classes[r]] for a, r in zip(answer, rest, strict=True)]) > 0.6
+
+
+def test_recipes(lowshot, collection, tmp_path):
+    """Graph and classifier together are right more often than the graph alone, say so, and mean what their confidence says."""
+    features, classes, names = collection
+    np.save(tmp_path / "x.npy", features)
+    call = ["label", tmp_path / "x.npy", "--labels", tmp_path / "labels.csv", "-o", tmp_path / "out.csv", "--json", tmp_path / "out.json"]
+    right = {recipe: [] for recipe in ("graph", "own", "auto")}
+    confidence = []
+    for draw_seed in (12, 13, 14):
+        rows = draw(classes, 5, draw_seed)
+        (tmp_path / "labels.csv").write_text("row,label\n" + "".join(f"{r},{names[classes[r]]}\n" for r in rows))
+        told = {}
+        for recipe in right:
+            done = lowshot(*call, "--recipe", recipe, "--work", tmp_path / "work")
+            told[recipe] = json.loads((tmp_path / "out.json").read_text())
+            predicted = [a for a in read_answer(tmp_path / "out.csv") if a["status"] == "predicted"]
+            right[recipe].append(np.mean([a["label"] == names[classes[int(a["row"])]] for a in predicted]))
+            assert f"recipe: {told[recipe]['choices']['recipe']} (" in done.stdout
+        confidence.append(np.mean([float(a["confidence"]) for a in predicted]))
+        assert told["graph"]["hold_out"]["own_accuracy_by_iteration"] == [] and told["graph"]["choices"]["recipe"] == "graph"
+        assert told["auto"]["choices"] == told["own"]["choices"] | {"recipe_reason": told["auto"]["choices"]["recipe_reason"]}
+        tried = [a for a in told["auto"]["hold_out"]["own_accuracy_by_iteration"] if a is not None]
+        assert told["auto"]["hold_out"]["accuracy"] in tried and len(tried) >= 4
+    assert right["auto"] == right["own"]
+    assert np.mean(right["own"]) > np.mean(right["graph"]) + 0.005, right
+    assert abs(np.mean(confidence) - np.mean(right["own"])) < 0.05, (confidence, right)
 
 
 def test_scores(lowshot, collection, tmp_path):

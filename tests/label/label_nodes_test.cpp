@@ -165,7 +165,9 @@ TEST(LabelNodes, DoesNotDependOnPartsSlicesAndThreads) {
     double sum = 0;
     for (const float share : shares.view().row_span(i)) sum += share;
     ASSERT_NEAR(sum, 1, 1e-4);
-    if (labels[i] < 0) ASSERT_EQ(shares(i, static_cast<std::size_t>(parts.classes(i, 0))), parts.confidences(i, 0));
+    if (labels[i] < 0) {
+      ASSERT_EQ(shares(i, static_cast<std::size_t>(parts.classes(i, 0))), parts.confidences(i, 0));
+    }
   }
 }
 
