@@ -234,7 +234,9 @@ LabelOptions fitting_options(const Job& job, const LabelOptions& options, std::u
 MemoryPlan memory_plan(const Job& job, const Options& o, const std::optional<StreamedKnnPlan>& streamed) {
   const MemoryPlan build = streamed ? streamed->memory : keep_graph_memory(job.collection, keep_options(o));
   const MemoryPlan label = labelling_memory(job, o.label);
-  return build.total() > label.total() ? build : label;
+  MemoryPlan plan = build.total() > label.total() ? build : label;
+  plan.add("program, names and labels", resident_bytes());
+  return plan;
 }
 
 void execute(const Options& given) {
@@ -254,7 +256,7 @@ void execute(const Options& given) {
   o.label.recipe = o.recipe == "graph" ? LabelRecipe::graph
                    : o.recipe == "own" ? LabelRecipe::own
                                        : LabelRecipe::automatic;
-  o.label = fitting_options(job, o.label, limit);
+  o.label = fitting_options(job, o.label, limit - std::min(limit, resident_bytes()));
   const std::optional<StreamedKnnPlan> streamed = plan_streamed_graph(job.collection, keep_options(o), limit);
   const MemoryPlan memory = memory_plan(job, o, streamed);
   if (o.common.dry_run) {

@@ -246,7 +246,8 @@ MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& op
 
 std::optional<StreamedKnnPlan> plan_streamed_graph(const Collection& collection, const KeepOptions& options,
                                                    std::uint64_t memory) {
-  if (keep_graph_memory(collection, options).total() <= memory) return {};
+  // The program, the names and the labels are there already; a limit is one for all of it.
+  if (keep_graph_memory(collection, options).total() + resident_bytes() <= memory) return {};
   return plan_streamed_knn(collection.rows, collection.dim, collection.half, streamed_options(options, memory));
 }
 
