@@ -112,9 +112,13 @@ void compare(const FilterBackend& backend, GatheredRows& gathered, std::span<con
   members.put_into(tile, first, end, members_take);
   const FilterHits hits = gathered.hits();
   const std::size_t count = backend.kernel(tile, hits);
-  for (std::size_t h = 0; h < count; ++h)
+  const auto row_of = [&](std::size_t h) { return chunk[hits.pairs[h] >> 16]; };
+  constexpr std::size_t ahead = 12;  // pairs whose rows' lists are asked for before their turn
+  for (std::size_t h = 0; h < count; ++h) {
+    if (rows_take != nullptr && h + ahead < count) rows_take->fetch(row_of(h + ahead));
     if (const std::uint32_t column = hits.pairs[h] & 0xffff; column < tile.col_count)
-      take(chunk[hits.pairs[h] >> 16], members.begin() + first + column, hits.scores[h]);
+      take(row_of(h), members.begin() + first + column, hits.scores[h]);
+  }
 }
 
 // Rows of a list stand by rising id, so old ones come first. Old rows are compared with new members only: from this

@@ -1,7 +1,6 @@
 #include "knn/rescore.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 
 #include "knn/similarity.h"
@@ -44,8 +43,7 @@ void rescore(const StackedRows& queries, std::size_t query, const StackedRows& x
     score(own, i, x.second, static_cast<NodeId>(x.first.rows()), candidates, metric, scratch);
   });
   const std::size_t found = std::min<std::size_t>(k, scratch.size());
-  std::partial_sort(scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(found), scratch.end(),
-                    std::greater<>());
+  sort_candidates(scratch);
   for (std::uint32_t j = 0; j < k; ++j) {
     ids[j] = j < found ? id_of(scratch[j]) : no_node;
     similarities[j] = j < found ? similarity_of(scratch[j]) : -std::numeric_limits<float>::infinity();

@@ -30,6 +30,9 @@ inline NodeId id_of(Candidate c) {
   return ~static_cast<std::uint32_t>(c);
 }
 
+/// Sorts distinct candidates, the best first.
+void sort_candidates(std::span<Candidate> list);
+
 /// Lists of `rows` rows. Different rows may be offered to by different threads at the same time; one row by one thread.
 class Reservoirs {
  public:
@@ -43,7 +46,7 @@ class Reservoirs {
     const Candidate c = make_candidate(similarity, id);
     if (c <= least_[row]) return;
     lists_(row, count_[row]++) = c;
-    if (count_[row] == lists_.cols()) cut(row);
+    if (count_[row] == lists_.cols()) cut(row, spare_);
   }
   /// Similarities that rows must reach to be let in; padded to whole panels with +infinity.
   const float* thresholds() const { return thresholds_.data(); }
@@ -53,8 +56,15 @@ class Reservoirs {
   }
   /// The k best of what was offered to a row, in no order, whatever the order of the offers. More may be offered later.
   std::span<const Candidate> best(std::size_t row) {
-    if (count_[row] > k_) cut(row);
+    if (count_[row] > k_) cut(row, 0);
     return {lists_.row(row), count_[row]};
+  }
+  /// Asks for what `offer` reads and writes: the end of a list lies between its first k places and its last.
+  void fetch(std::size_t row) const {
+    __builtin_prefetch(&count_[row], 1);
+    __builtin_prefetch(&least_[row]);
+    __builtin_prefetch(lists_.row(row) + k_, 1);
+    __builtin_prefetch(lists_.row(row) + k_ + 8, 1);
   }
   std::size_t rows() const { return lists_.rows(); }
 
@@ -65,9 +75,10 @@ class Reservoirs {
   static std::uint64_t memory(std::uint64_t rows, std::uint32_t k);
 
  private:
-  void cut(std::size_t row);
+  void cut(std::size_t row, std::uint32_t spare);  ///< leaves k, and at most `spare` more
 
   std::uint32_t k_;
+  std::uint32_t spare_;  ///< a cut in passing may leave so many more than k
   Matrix<Candidate> lists_;
   std::vector<std::uint32_t> count_;
   std::vector<Candidate> least_;  ///< the k-th best so far: what does not exceed it cannot enter
