@@ -127,9 +127,9 @@ PlanText plan_text(Context& context, const std::vector<ExperimentOptions>& all,
 }
 
 void print_choice(Context& context, const RecipeEvidence& e) {
-  std::string text = fmt::format("recipe {}: {} of {} base classes have {} labels or more ({} are needed for full)",
-                                 name(e.recipe), e.base.base_classes, e.base.classes, BasePath::enough_labels,
-                                 BasePath::enough_classes);
+  std::string text =
+      fmt::format("recipe {}: {} of {} base classes have {} labels or more ({} are needed for full)", name(e.recipe),
+                  e.base.base_classes, e.base.classes, BasePath::enough_labels, BasePath::enough_classes);
   if (e.recipe == Recipe::full)
     text += fmt::format("; unlabelled rows stand at odds of {:.2f} beside novel ones: the classifier's share is {}, {}",
                         e.in_domain.odds, e.in_domain.classifier_share,
@@ -229,10 +229,11 @@ void add_diffusion(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "half", "float"}))
       ->capture_default_str();
   command
-      ->add_option("--recipe", o->recipe,
-                   "paper: diffusion alone; small: with a discriminant analysis of the base classes; full: weighted "
-                   "edges and three classifiers, right most often; auto: the paper's diffusion, and full where base classes "
-                   "have labels enough, else small. The recipe's answer is the last line and entry of `iterations`")
+      ->add_option(
+          "--recipe", o->recipe,
+          "paper: diffusion alone; small: with a discriminant analysis of the base classes; full: weighted "
+          "edges and three classifiers, right most often; auto: the paper's diffusion, and full where base classes "
+          "have labels enough, else small. The recipe's answer is the last line and entry of `iterations`")
       ->check(CLI::IsMember({"paper", "small", "full", "auto"}))
       ->capture_default_str();
   command

@@ -51,7 +51,7 @@ struct ExperimentOptions {
   KnnOptions knn = {};  ///< of the graph; rows are normalised, the metric stays the inner product
   PcaChoice pca = {};
   DiffusionOptions diffusion = {};
-  Recipe recipe = Recipe::paper;              ///< set by `use_recipe`
+  Recipe recipe = Recipe::paper;               ///< set by `use_recipe`
   Smoothing smoothing = Smoothing::automatic;  ///< of the recipe full
 };
 

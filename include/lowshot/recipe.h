@@ -8,8 +8,8 @@
 //              it favours those of a few
 // `small`: k = 30, L2(x) not centred, in the 128 leading directions of the base rows, 4 iterations; CLF = LDA(L2(x^.7 -
 // mean); .5, 2) (lowshot/lda.h); a = 0.5.
-// `full`: a graph of z = L2(S(.1)^(-1/4) L2(x)) with self-tuning weights (lowshot/edge_weights.h), k = 30, 4 iterations;
-// CLF = the three-part classifier (lowshot/three_part.h); a by how in-domain the unlabelled rows are:
+// `full`: a graph of z = L2(S(.1)^(-1/4) L2(x)) with self-tuning weights (lowshot/edge_weights.h), k = 30, 4
+// iterations; CLF = the three-part classifier (lowshot/three_part.h); a by how in-domain the unlabelled rows are:
 //   o = [s/(1-s)] / [u/(1-u)], s: share of unlabelled rows among the neighbours of the labelled novel rows, u: among
 //   all nodes; a = 0.65 for o < 0.6, 0.35 to 1.6, 0.2 beyond, 0.5 without unlabelled rows
 // and from o = 1.6 on, correct and smooth (Huang et al. 2021): unlabelled rows take what diffusion and classifier make

@@ -160,7 +160,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   const bool no_pca = options.pca.kind == PcaChoice::Kind::none;
   const Recipe recipe = settled(options.recipe, base_path(in.classes));
   const std::uint32_t pca_dim = recipe == Recipe::small ? std::min(dim, small_recipe::graph_dim)
-                                : no_pca ? dim
+                                : no_pca                ? dim
                                 : options.pca.kind == PcaChoice::Kind::file
                                     ? static_cast<std::uint32_t>(read_vt(options.pca.file).out())
                                     : std::min(pca.dim, dim);
@@ -202,8 +202,8 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.knn.k * place + order);
   result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
   if (options.recipe != Recipe::paper)
-    result.memory.add("the recipe's classifier", recipe_part_memory(recipe, *in.train, *in.val, sizes.base,
-                                                                    sizes.novel, result.test_rows, result.classes));
+    result.memory.add("the recipe's classifier", recipe_part_memory(recipe, *in.train, *in.val, sizes.base, sizes.novel,
+                                                                    result.test_rows, result.classes));
   result.memory.add("program and buffers", std::uint64_t{64} << 20);
 
   if (recipe == Recipe::small && pca_dim < dim)
@@ -232,8 +232,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.recipe = recipe;
   if (recipe == Recipe::small)
     result.steps.push_back("a linear discriminant analysis of the base classes joins their answer");
-  if (recipe == Recipe::full)
-    result.steps.push_back("edges are weighted, and three classifiers join their answer");
+  if (recipe == Recipe::full) result.steps.push_back("edges are weighted, and three classifiers join their answer");
   return result;
 }
 

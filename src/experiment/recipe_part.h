@@ -28,7 +28,8 @@ std::vector<float> offsets_of_classes(const ClassSet& classes, const Split& spli
 SoftmaxModel small_model(Context& context, const RecipePart& part, const Split& split);
 ThreePartModel full_model(Context& context, const RecipePart& part, const Split& split);
 
-/// votes <- the fused scores of all test rows, in blocks of rows. `classifier(rows, out)`: log-probabilities of raw rows.
+/// votes <- the fused scores of all test rows, in blocks of rows. `classifier(rows, out)`: log-probabilities of raw
+/// rows.
 using ClassifierScores = std::function<void(const DescriptorView& rows, MatrixView<float> out)>;
 void fuse_tests(Context& context, const RecipePart& part, const ClassSet& classes, const Split& split, double a,
                 const ClassifierScores& classifier, MatrixView<float> votes);
