@@ -20,7 +20,7 @@ struct Options {
   ExperimentOptions experiment;
   RunOutputs outputs;
   std::string mode = "val", nlabeled = "1", seed = "1", pca, label_idx, prune = "auto", storage = "auto",
-              recipe = "paper", predictions;
+              recipe = "paper", smoothing = "auto", predictions;
   std::vector<std::string> background;
 };
 
@@ -35,8 +35,26 @@ ExperimentOptions experiment_options(const Options& o) {
                         : o.storage == "float" ? Storage::single
                                                : Storage::automatic;
   e.pca = parse_pca(o.pca);
-  use_recipe(e, recipe_of(o.recipe));
+  e.smoothing = smoothing_of(o.smoothing);
   return e;
+}
+
+/// What is run one after the other: with auto the paper's diffusion first, then the recipe.
+std::vector<ExperimentOptions> stages(const ExperimentOptions& e, Recipe recipe) {
+  std::vector<ExperimentOptions> all;
+  if (recipe == Recipe::automatic) all.push_back(e);
+  use_recipe(all.emplace_back(e), recipe);
+  return all;
+}
+
+/// `paper`'s iterations, then the recipe's answer.
+RunResult joined(RunResult paper, RunResult recipe) {
+  const double before = paper.seconds;
+  recipe.iterations.back().seconds += before;
+  paper.iterations.push_back(recipe.iterations.back());
+  recipe.iterations = std::move(paper.iterations);
+  recipe.seconds += before;
+  return recipe;
 }
 
 // The outputs of one run make no sense for several.
@@ -70,6 +88,7 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
           {"niter", e.diffusion.iterations},
           {"lslice", o.experiment.diffusion.slice},
           {"recipe", o.recipe},
+          {"correct_and_smooth", o.smoothing},
           {"pca", e.pca.kind == PcaChoice::Kind::none ? "none"
                   : o.pca.empty()                     ? "PCAR256.vt"
                                                       : o.pca},
@@ -80,51 +99,92 @@ Json options_json(const Options& o, const ExperimentOptions& e) {
 // A recipe has its own graph and iterations: what would be passed over is refused.
 void require_free(const CLI::App& command, const Options& o) {
   std::vector<const char*> decided;
-  if (o.recipe != "paper") decided = {"--k", "--niter", "--pca"};
-  if (o.recipe == "full") decided.insert(decided.end(), {"--storage", "--prune", "--lslice", "--storeLiters"});
+  if (o.smoothing != "auto" && o.recipe != "full" && o.recipe != "auto")
+    throw Error(ErrorKind::usage, fmt::format("the recipe {} does not smooth", o.recipe), "--correct-and-smooth",
+                "leave the option out, or use --recipe full");
+  if (o.recipe == "small" || o.recipe == "full") decided = {"--k", "--niter", "--pca"};
+  if (o.recipe == "full") decided.insert(decided.end(), {"--storage", "--prune", "--storeLiters"});
   for (const char* name : decided)
     if (command.count(name) != 0)
       throw Error(ErrorKind::usage, fmt::format("the recipe {} has its own {}", o.recipe, name), name,
                   "leave the option out, or use --recipe paper");
 }
 
+PlanText plan_text(Context& context, const std::vector<ExperimentOptions>& all,
+                   const std::vector<std::uint32_t>& nlabeled, std::size_t seeds) {
+  const std::uint32_t most_labelled = *std::max_element(nlabeled.begin(), nlabeled.end());
+  PlanText text;
+  std::uint64_t most = 0;
+  for (const ExperimentOptions& e : all) {
+    const ExperimentPlan p = plan(e, most_labelled);
+    text.steps.insert(text.steps.end(), p.steps.begin(), p.steps.end());
+    if (p.memory.total() >= most) text.memory = p.memory.items;  // one after the other
+    most = std::max(most, p.memory.total());
+    const auto times = experiment_seconds(context, e, nlabeled, seeds).items;
+    text.time.insert(text.time.end(), times.begin(), times.end());
+  }
+  return text;
+}
+
+void print_choice(Context& context, const RecipeEvidence& e) {
+  std::string text =
+      fmt::format("recipe {}: {} of {} base classes have {} labels or more ({} are needed for full)", name(e.recipe),
+                  e.base.base_classes, e.base.classes, BasePath::enough_labels, BasePath::enough_classes);
+  if (e.recipe == Recipe::full)
+    text += fmt::format("; unlabelled rows stand at odds of {:.2f} beside novel ones: the classifier's share is {}, {}",
+                        e.in_domain.odds, e.in_domain.classifier_share,
+                        e.in_domain.smooth ? "unlabelled rows are smoothed" : "none is smoothed");
+  context.info(text);
+}
+
 void execute(const Options& o) {
-  ExperimentOptions e = experiment_options(o);
   const std::vector<std::uint32_t> nlabeled = parse_list(o.nlabeled, "--nlabeled"),
                                    seeds = parse_list(o.seed, "--seed");
   const std::uint32_t most_labelled = *std::max_element(nlabeled.begin(), nlabeled.end());
+  const bool several = nlabeled.size() * seeds.size() > 1;
   require_single(o, nlabeled.size() * seeds.size());
   Context context = make_context(o.common);
-  const std::uint32_t asked_slice = e.diffusion.slice;
-  e = with_fitting_slice(e, most_labelled, context.memory_limit != 0 ? context.memory_limit : available_bytes());
-  if (asked_slice == 0 && e.diffusion.slice != 64)
-    context.info(fmt::format("{} classes are diffused at a time, to fit memory", e.diffusion.slice));
-  if (o.common.dry_run) {
-    const ExperimentPlan p = plan(e, most_labelled);
-    PlanText text{p.steps, {}};
-    text.memory = p.memory.items;
-    text.time = experiment_seconds(context, e, nlabeled, seeds.size()).items;
-    return print_plan(text, o.common);
+  const std::uint64_t limit = context.memory_limit != 0 ? context.memory_limit : available_bytes();
+  std::vector<ExperimentOptions> all = stages(experiment_options(o), recipe_of(o.recipe));
+  for (ExperimentOptions& e : all) {
+    const std::uint32_t asked = e.diffusion.slice;
+    e = with_fitting_slice(e, most_labelled, limit);
+    if (asked == 0 && e.diffusion.slice != 64)
+      context.info(fmt::format("{} classes are diffused at a time, to fit memory", e.diffusion.slice));
   }
+  if (o.common.dry_run) return print_plan(plan_text(context, all, nlabeled, seeds.size()), o.common);
 
   for (const std::string& file : {o.outputs.scores.string(), o.outputs.label_matrix_pattern, o.predictions})
     if (!file.empty()) require_writable(file);
-  const StaticPart part = prepare(context, e, most_labelled);
   std::vector<RunResult> runs;
-  for (const std::uint32_t labels : nlabeled)
-    for (const std::uint32_t seed : seeds) {
-      const bool several = nlabeled.size() * seeds.size() > 1;
-      const std::string title = several ? fmt::format("nlabeled {:>2}  seed {}  ", labels, seed) : "";
-      runs.push_back(
-          run(context, part, e, labels, seed, o.outputs, [&](const IterationResult& i) { print_iteration(i, title); }));
-      if (runs.back().unreached_test_rows != 0)
-        context.info(fmt::format("{} of {} test rows were reached by no label and count as wrong",
-                                 runs.back().unreached_test_rows, runs.back().test_rows));
-    }
+  ClassSet classes;
+  for (std::size_t stage = 0; stage < all.size(); ++stage) {
+    const StaticPart part = prepare(context, all[stage], most_labelled);
+    const bool after_paper = stage != 0;
+    std::size_t number = 0;
+    for (const std::uint32_t labels : nlabeled)
+      for (const std::uint32_t seed : seeds) {
+        const std::string title = several ? fmt::format("nlabeled {:>2}  seed {}  ", labels, seed) : "";
+        const auto print = [&](const IterationResult& i) {
+          if (!after_paper || !i.recipe.empty()) print_iteration(i, title);
+        };
+        RunResult result = run(context, part, all[stage], labels, seed, after_paper ? RunOutputs{} : o.outputs, print);
+        if (result.recipe) print_choice(context, *result.recipe);
+        if (result.unreached_test_rows != 0)
+          context.info(fmt::format("{} of {} test rows were reached by no label and count as wrong",
+                                   result.unreached_test_rows, result.test_rows));
+        if (after_paper)
+          runs[number] = joined(std::move(runs[number]), std::move(result));
+        else
+          runs.push_back(std::move(result));
+        ++number;
+      }
+    classes = part.classes;
+  }
 
-  if (!o.predictions.empty()) write_predictions(o.predictions, part.classes, *runs.back().top);
+  if (!o.predictions.empty()) write_predictions(o.predictions, classes, *runs.back().top);
   Json result = runs_json(runs);
-  result["options"] = options_json(o, e);
+  result["options"] = options_json(o, all.front());
   add_run_facts(result, context);
   write_json(o.common, result);
 }
@@ -169,11 +229,17 @@ void add_diffusion(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "half", "float"}))
       ->capture_default_str();
   command
-      ->add_option("--recipe", o->recipe,
-                   "paper: diffusion alone; small: with a discriminant analysis of the base classes; full: weighted "
-                   "edges and three classifiers, right most often. The recipe's answer is the last line and entry of "
-                   "`iterations`")
-      ->check(CLI::IsMember({"paper", "small", "full"}))
+      ->add_option(
+          "--recipe", o->recipe,
+          "paper: diffusion alone; small: with a discriminant analysis of the base classes; full: weighted "
+          "edges and three classifiers, right most often; auto: the paper's diffusion, and full where base classes "
+          "have labels enough, else small. The recipe's answer is the last line and entry of `iterations`")
+      ->check(CLI::IsMember({"paper", "small", "full", "auto"}))
+      ->capture_default_str();
+  command
+      ->add_option("--correct-and-smooth", o->smoothing,
+                   "Expert: whether full lets unlabelled rows take part: auto (where they are in-domain), on, off")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
   command->add_option("--storeL", o->outputs.scores, "Write the scores of all iterations: npy [T+1, test rows, C]");
   command->add_option("--storeLiters", o->outputs.label_matrix_pattern,

@@ -8,6 +8,18 @@
 namespace lowshot::cli {
 namespace {
 
+Json recipe_json(const RecipeEvidence& e) {
+  Json json = {{"name", name(e.recipe)},
+               {"base_classes", e.base.classes},
+               {"base_classes_of_50_labels", e.base.base_classes},
+               {"classifier_share", e.in_domain.classifier_share}};
+  if (e.recipe == Recipe::full) {
+    json["in_domain_odds"] = e.in_domain.odds;
+    json["correct_and_smooth"] = e.in_domain.smooth;
+  }
+  return json;
+}
+
 Json run_json(const RunResult& r) {
   Json iterations = Json::array();
   for (const IterationResult& i : r.iterations) iterations.push_back(iteration_json(i));
@@ -16,6 +28,7 @@ Json run_json(const RunResult& r) {
     json["nodes"] = r.nodes;
     json["edges"] = r.edges;
   }
+  if (r.recipe) json["recipe"] = recipe_json(*r.recipe);
   json["classes"] = r.classes;
   json["test_rows"] = r.test_rows;
   json["unreached_test_rows"] = r.unreached_test_rows;

@@ -51,7 +51,8 @@ struct ExperimentOptions {
   KnnOptions knn = {};  ///< of the graph; rows are normalised, the metric stays the inner product
   PcaChoice pca = {};
   DiffusionOptions diffusion = {};
-  Recipe recipe = Recipe::paper;  ///< set by `use_recipe`
+  Recipe recipe = Recipe::paper;               ///< set by `use_recipe`
+  Smoothing smoothing = Smoothing::automatic;  ///< of the recipe full
 };
 
 /// Sets the recipe and what belongs to it: k, PCA and iterations.
@@ -59,9 +60,12 @@ void use_recipe(ExperimentOptions& options, Recipe recipe);
 
 /// What a recipe needs: the base classes' fit, and raw rows.
 struct RecipePart {
+  Recipe recipe = Recipe::small;            ///< small or full
+  BasePath base;                            ///< what `automatic` was settled by
   LdaFit lda;                               ///< small
   ThreePartFit three;                       ///< full
-  LinearMap spread, gather;                 ///< full: S^(-1/4), which descriptors go through, and S^(1/4)
+  LinearMap map;                            ///< which descriptors go through; full: S^(-1/4); without rows: none
+  LinearMap back;                           ///< full: S^(1/4)
   RawRows novel, test;                      ///< the novel classes' training rows, in file order; the test rows
   std::vector<std::uint32_t> row_of_train;  ///< row of the train file -> row of `novel`
 };
@@ -97,9 +101,10 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
 struct ExperimentPlan {
   MemoryPlan memory;
   std::uint64_t nodes = 0, test_rows = 0;
-  std::uint64_t background = 0, labelled_novel = 0;  ///< of the nodes
+  std::uint64_t background = 0, base = 0, labelled_novel = 0;  ///< of the nodes
   bool background_graph_stored = false;
   std::uint32_t dim = 0, classes = 0;
+  Recipe recipe = Recipe::paper;  ///< `automatic` settled
   std::vector<std::string> steps;
 };
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled);
@@ -117,12 +122,20 @@ struct IterationResult {
   std::uint64_t memory = 0;  ///< resident bytes when the iteration was complete
 };
 
+/// What a recipe saw and did in one experiment.
+struct RecipeEvidence {
+  Recipe recipe = Recipe::small;
+  BasePath base;
+  InDomain in_domain;  ///< small: its a alone
+};
+
 struct RunResult {
   std::uint32_t nlabeled = 0, seed = 0;
   std::vector<IterationResult> iterations;
   std::uint64_t nodes = 0, edges = 0, test_rows = 0, unreached_test_rows = 0;  ///< edges: stored entries of B
   std::uint32_t classes = 0;
   double seconds = 0;
+  std::optional<RecipeEvidence> recipe;
   std::optional<TopClasses> top;  ///< of the last iteration, or of the recipe, which then comes last
 };
 

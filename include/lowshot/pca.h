@@ -13,6 +13,7 @@ namespace lowshot {
 
 struct PcaOptions {
   std::uint32_t dim = 256;      ///< directions kept; min(dim, D)
+  bool centred = true;          ///< false: directions of the second moment about the origin, nothing is subtracted
   bool random_rotation = true;  ///< distances do not depend on it; it spreads the energy evenly over the dimensions,
                                 ///< which halves the error of the 8-bit filter of the exact k-NN search
   std::uint32_t seed = 0;       ///< of the rotation
@@ -20,9 +21,9 @@ struct PcaOptions {
 
 /// Mean and covariance of all rows of `source` in one pass of blocks: float32 products, float64 sums. Memory
 /// O(D^2 + block), never the rows. Time O(rows D^2). Independent of the number of threads.
-/// The result's `a` has orthonormal rows, `b` = -a mean; `eigenvalues` are those of the scatter matrix
-/// sum (x - mean)(x - mean)', all D of them (what Faiss stores; divided by the rows they are variances).
-/// A thread of its own reads `source` ahead. Throws Error (input) for NaN, infinite or all-zero rows and for fewer than
+/// The result's `a` has orthonormal rows, `b` = -a mean (empty if not centred); `eigenvalues` are those of the scatter
+/// matrix sum (x - mean)(x - mean)', all D of them (what Faiss stores; divided by the rows they are variances). A
+/// thread of its own reads `source` ahead. Throws Error (input) for NaN, infinite or all-zero rows and for fewer than
 /// two rows; Error (usage) for `dim` 0.
 LinearMap train_pca(Context& context, RowSource& source, const PcaOptions& options = {});
 

@@ -25,12 +25,24 @@ struct SoftmaxRegressionOptions {
 /// more. Throws Error (input) for no rows. O(N D^2 + D^3).
 double softmax_step(Context& context, MatrixView<const float> rows, double penalty);
 
-/// `rows`: N x D; `labels`: one a row, 0 .. classes - 1. A class without rows takes no part in the sum (C counts it
-/// not) and ends with a probability near 0. Products float32, weights and sums over blocks float64; independent of the
-/// number of threads. Time O(iterations N D C), memory O(C D) beside the rows. Throws Error (usage) for no rows or a
-/// step that is not above 0, (input) for a label out of range, and, naming the iteration, when weights are no longer
-/// finite.
+/// Rows of a regression and their classes, 0 .. classes - 1.
+struct RegressionRows {
+  MatrixView<const float> rows;  ///< N x D
+  std::span<const std::int32_t> labels;
+};
+
+/// All parts together; they are copied, so that one that many regressions share need not be. A class without rows takes
+/// no part in the sum (C counts it not) and ends with a probability near 0. Products float32, each value one chain of
+/// fused multiply-adds as in lowshot/logreg.h; weights and sums over groups of rows float64: independent of the number
+/// of threads and of the instruction set. Time O(iterations N D C), memory `softmax_regression_memory`. Throws Error
+/// (usage) for no rows or a step that is not above 0, (input) for a label out of range, and, naming the iteration, when
+/// weights are no longer finite.
+SoftmaxModel softmax_regression(Context& context, std::span<const RegressionRows> parts, std::uint32_t classes,
+                                double step, const SoftmaxRegressionOptions& options = {});
 SoftmaxModel softmax_regression(Context& context, MatrixView<const float> rows, std::span<const std::int32_t> labels,
                                 std::uint32_t classes, double step, const SoftmaxRegressionOptions& options = {});
+
+/// Bytes that a regression holds at its peak: the copy of the rows, and weights.
+std::uint64_t softmax_regression_memory(std::uint64_t rows, std::uint64_t classes, std::uint64_t dim);
 
 }  // namespace lowshot

@@ -1,5 +1,6 @@
 // A step is two products of a chunk of rows while it is in cache: logits with the weights, then residuals with the rows
-// themselves. Chunks are summed in a fixed number of groups, so that sums do not depend on the threads.
+// themselves, by the kernels of the stochastic training (panel_kernels.h). Chunks are summed in a fixed number of
+// groups, so that sums do not depend on the threads.
 #include "lowshot/softmax_regression.h"
 
 #include <fmt/format.h>
@@ -9,62 +10,93 @@
 #include <cmath>
 #include <vector>
 
+#include "classifier/panels.h"
 #include "lowshot/error.h"
 #include "pca/scatter.h"
 #include "pca/tile_product.h"
 
 namespace lowshot {
+
+using namespace classifier;
+
 namespace {
 
-constexpr std::size_t chunk_rows = product_depth;  // one product deep
-constexpr std::size_t groups = 16;                 // sums of gradients; more only for more threads than that
+// Rows of a chunk: 96 x 512 floats are 200 KB, beside weights and gradient of 50 classes (130 KB each) in 1 MiB; whole
+// tiles of both kernels (12 and 4 rows).
+constexpr std::uint32_t chunk_rows = 96;
+constexpr std::size_t groups = 16;  // sums of gradients; more only for more threads than that
 
-/// A group's share of the gradient: D x C for the weights, C for the bias. All matrices here are column-major, so that
-/// Eigen's kernel (24 x 4) meets C along its short side: with 50 classes along the long one half of it was idle.
-struct Share {
-  Eigen::MatrixXf weights;
-  Eigen::RowVectorXf bias;
-  Eigen::MatrixXf logits;  // chunk_rows x C, then residuals
+/// What the rows of all chunks are multiplied with, and what they are weighed by.
+struct Problem {
+  PanelKernels kernels;
+  Matrix<float> x;                   // N x stride, each row with the bias's 1
+  std::vector<std::int32_t> labels;  // one a row
+  std::vector<float> weight;         // of a row of each class
 };
 
-/// logits -> weight (P - Y), all rows at once.
-void to_residuals(Eigen::Ref<Eigen::MatrixXf> z, std::span<const std::int32_t> labels,
-                  const std::vector<float>& weight) {
-  Eigen::ArrayXf most = z.col(0), sum = Eigen::ArrayXf::Zero(z.rows());
-  for (Eigen::Index c = 1; c < z.cols(); ++c) most = most.max(z.col(c).array());
-  for (Eigen::Index c = 0; c < z.cols(); ++c) {
-    z.col(c) = (z.col(c).array() - most).exp();
-    sum += z.col(c).array();
-  }
-  for (Eigen::Index i = 0; i < z.rows(); ++i)
-    sum[i] = weight[static_cast<std::size_t>(labels[static_cast<std::size_t>(i)])] / sum[i];
-  for (Eigen::Index c = 0; c < z.cols(); ++c) z.col(c).array() *= sum;
-  for (Eigen::Index i = 0; i < z.rows(); ++i) {
-    const std::int32_t own = labels[static_cast<std::size_t>(i)];
-    z(i, own) -= weight[static_cast<std::size_t>(own)];
+/// A group's share of the gradient, and the room that its chunks are worked on in.
+struct Group {
+  Panels gradient;
+  Matrix<float> z, maxima, sums;  // panels x (chunk_rows x panel_classes), panels x chunk_rows twice
+  std::vector<float> maximum, sum;
+};
+
+Panels zero_panels(std::uint32_t classes, std::uint32_t inputs) {
+  return pack({Matrix<float>::zeroed(classes, inputs)});
+}
+
+/// group.z <- weight (P - Y) of a chunk's rows, from its logits.
+void to_residuals(const Problem& problem, std::size_t first, std::uint32_t count, Group& group) {
+  const PanelKernels& kernels = problem.kernels;
+  const std::uint32_t panels = group.gradient.count;
+  for (std::uint32_t p = 0; p < panels; ++p)
+    kernels.exponentials(group.z.row(p), count, group.gradient.classes_of(p), group.maxima.row(p), group.sums.row(p));
+  kernels.join(group.maxima.data(), group.sums.data(), panels, chunk_rows, group.maximum.data(), group.sum.data());
+  const auto label = [&](std::uint32_t b) { return static_cast<std::uint32_t>(problem.labels[first + b]); };
+  for (std::uint32_t b = 0; b < count; ++b) group.sum[b] /= problem.weight[label(b)];
+  for (std::uint32_t p = 0; p < panels; ++p)
+    kernels.probabilities(group.z.row(p), count, group.maxima.row(p), group.maximum.data(), group.sum.data(), 1.0f);
+  for (std::uint32_t b = 0; b < count; ++b)
+    group.z(label(b) / panel_classes, b * panel_classes + label(b) % panel_classes) -= problem.weight[label(b)];
+}
+
+/// group.gradient <- sum over rows begin .. end-1 of weight (P - Y) [row, 1].
+void sum_gradient(const Problem& problem, const Panels& y, std::size_t begin, std::size_t end, Group& group) {
+  constexpr StepSizes add{.rate = -1, .decay = 0, .momentum = 0};  // a step against the gradient, turned about
+  std::fill_n(group.gradient.values.data(), group.gradient.values.size(), 0.0f);
+  for (std::size_t first = begin; first < end; first += chunk_rows) {
+    const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(chunk_rows, end - first));
+    const BatchView x{problem.x.row(first), problem.x.cols(), count};
+    for (std::uint32_t p = 0; p < y.count; ++p)
+      for (std::uint32_t k = 0; k < y.inputs; k += input_block)
+        problem.kernels.logits(x, y.panel(p), k, std::min(y.inputs, k + input_block), group.z.row(p));
+    to_residuals(problem, first, count, group);
+    for (std::uint32_t p = 0; p < y.count; ++p)
+      problem.kernels.update(x, group.z.row(p), 0, y.inputs, add, group.gradient.panel(p), nullptr);
   }
 }
 
-/// share <- sum over rows begin .. end-1 of weight (P - Y) [row, 1].
-void add_gradient(MatrixView<const float> rows, std::span<const std::int32_t> labels, const std::vector<float>& weight,
-                  const Eigen::MatrixXf& y, const Eigen::RowVectorXf& bias, std::size_t begin, std::size_t end,
-                  Share& share) {
-  const std::size_t dim = rows.cols();
-  share.weights.setZero();
-  share.bias.setZero();
-  for (std::size_t first = begin; first < end; first += chunk_rows) {
-    const std::size_t count = std::min(chunk_rows, end - first);
-    const ConstRows x(rows.row(first), index(count), index(dim), Eigen::OuterStride<>(index(dim)));
-    Eigen::Ref<Eigen::MatrixXf> z = share.logits.topRows(index(count));
-    z.rowwise() = bias;
-    for (std::size_t d = 0; d < dim; d += product_depth) {
-      const Eigen::Index depth = index(std::min(product_depth, dim - d));
-      z.noalias() += x.middleCols(index(d), depth) * y.middleRows(index(d), depth);
+/// The rows of all parts, as the kernels read them; checks the labels.
+Problem make_problem(Context& context, std::span<const RegressionRows> parts, std::uint32_t classes) {
+  std::size_t n = 0;
+  for (const RegressionRows& part : parts) n += part.labels.size();
+  const std::size_t dim = parts.empty() ? 0 : parts.front().rows.cols();
+  Problem problem{panel_kernels(context.isa), Matrix<float>::zeroed(n, batch_stride(dim)), {}, {}};
+  std::vector<std::size_t> count(classes);
+  for (const RegressionRows& part : parts)
+    for (std::size_t i = 0; i < part.labels.size(); ++i) {
+      const std::int32_t label = part.labels[i];
+      if (label < 0 || label >= static_cast<std::int64_t>(classes))
+        throw Error(ErrorKind::input, fmt::format("label {} of row {} is not one of {} classes", label, i, classes));
+      ++count[static_cast<std::size_t>(label)];
+      gather(DescriptorView(part.rows), i, problem.x.row(problem.labels.size()));
+      problem.labels.push_back(label);
     }
-    to_residuals(z, labels.subspan(first, count), weight);
-    share.weights.noalias() += x.transpose() * z;
-    share.bias += z.colwise().sum();
-  }
+  const auto present = static_cast<double>(classes - std::count(count.begin(), count.end(), 0u));
+  problem.weight.resize(classes);
+  for (std::size_t c = 0; c < classes; ++c)
+    if (count[c] != 0) problem.weight[c] = static_cast<float>(1 / (present * static_cast<double>(count[c])));
+  return problem;
 }
 
 }  // namespace
@@ -94,65 +126,76 @@ double softmax_step(Context& context, MatrixView<const float> rows, double penal
   return 1 / (0.65 * solver.eigenvalues()[index(dim)] + 2 * penalty);
 }
 
-SoftmaxModel softmax_regression(Context& context, MatrixView<const float> rows, std::span<const std::int32_t> labels,
-                                std::uint32_t classes, double step, const SoftmaxRegressionOptions& options) {
-  const std::size_t n = rows.rows(), dim = rows.cols();
-  if (n == 0 || labels.size() != n)
-    throw Error(ErrorKind::usage, fmt::format("a regression of {} rows with {} labels", n, labels.size()));
+SoftmaxModel softmax_regression(Context& context, std::span<const RegressionRows> parts, std::uint32_t classes,
+                                double step, const SoftmaxRegressionOptions& options) {
+  for (const RegressionRows& part : parts)
+    if (part.labels.size() != part.rows.rows() || part.rows.cols() != parts.front().rows.cols())
+      throw Error(ErrorKind::usage,
+                  fmt::format("a regression of {} rows with {} labels", part.rows.rows(), part.labels.size()));
   if (!(step > 0)) throw Error(ErrorKind::usage, fmt::format("a step of {} is not above 0", step));
-  std::vector<std::size_t> count(classes);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (labels[i] < 0 || labels[i] >= static_cast<std::int64_t>(classes))
-      throw Error(ErrorKind::input, fmt::format("label {} of row {} is not one of {} classes", labels[i], i, classes));
-    ++count[static_cast<std::size_t>(labels[i])];
-  }
-  const auto present = static_cast<double>(classes - std::count(count.begin(), count.end(), 0u));
-  std::vector<float> weight(classes);  // of a row of each class
-  for (std::size_t c = 0; c < classes; ++c)
-    if (count[c] != 0) weight[c] = static_cast<float>(1 / (present * static_cast<double>(count[c])));
+  const Problem problem = make_problem(context, parts, classes);
+  const std::size_t n = problem.labels.size();
+  if (n == 0) throw Error(ErrorKind::usage, "a regression of 0 rows");
 
   const int threads = context.thread_count();
-  const Eigen::Index in = index(dim), out = index(classes);
-  std::vector<Share> shares(groups);
-  for (Share& s : shares)
-    s = {Eigen::MatrixXf(in, out), Eigen::RowVectorXf(out), Eigen::MatrixXf(index(chunk_rows), out)};
-  Eigen::MatrixXd w = Eigen::MatrixXd::Zero(in + 1, out), before = w;  // the last row: the bias
-  Eigen::MatrixXf y(in, out);
-  Eigen::RowVectorXf bias(out);
-  const std::size_t chunks = (n + chunk_rows - 1) / chunk_rows;
+  const auto inputs = static_cast<std::uint32_t>(parts.front().rows.cols() + 1);
+  Panels y = zero_panels(classes, inputs);
+  std::vector<Group> group(groups);
+  for (Group& g : group)
+    g = {zero_panels(classes, inputs),
+         Matrix<float>::zeroed(y.count, std::size_t{chunk_rows} * panel_classes),
+         Matrix<float>::zeroed(y.count, chunk_rows),
+         Matrix<float>::zeroed(y.count, chunk_rows),
+         std::vector<float>(chunk_rows),
+         std::vector<float>(chunk_rows)};
+  const std::size_t weights = y.values.size(), chunks = (n + chunk_rows - 1) / chunk_rows;
+  std::vector<double> w(weights), before(weights);  // in the order of the panels
   for (std::uint32_t t = 0; t < options.iterations; ++t) {
     const double momentum = t / (t + 3.0);
     bool finite = true;
 #pragma omp parallel num_threads(threads)
     {
+      // y <- w + t/(t+3) (w - w_before)
 #pragma omp for schedule(static)
-      for (Eigen::Index c = 0; c < out; ++c)
-        for (Eigen::Index d = 0; d <= in; ++d)
-          (d < in ? y(d, c) : bias[c]) = static_cast<float>(w(d, c) + momentum * (w(d, c) - before(d, c)));
+      for (std::size_t e = 0; e < weights; ++e)
+        y.values.data()[e] = static_cast<float>(w[e] + momentum * (w[e] - before[e]));
 #pragma omp for schedule(dynamic, 1)
       for (std::size_t g = 0; g < groups; ++g)
-        add_gradient(rows, labels, weight, y, bias, std::min(n, g * chunks / groups * chunk_rows),
-                     std::min(n, (g + 1) * chunks / groups * chunk_rows), shares[g]);
+        sum_gradient(problem, y, std::min(n, g * chunks / groups * chunk_rows),
+                     std::min(n, (g + 1) * chunks / groups * chunk_rows), group[g]);
         // w <- y - step (gradient + 2 penalty y)
 #pragma omp for schedule(static) reduction(&& : finite)
-      for (Eigen::Index c = 0; c < out; ++c)
-        for (Eigen::Index d = 0; d <= in; ++d) {
-          const double at = w(d, c) + momentum * (w(d, c) - before(d, c));
-          double gradient = d < in ? 2 * options.penalty * at : 0;
-          for (const Share& s : shares) gradient += d < in ? s.weights(d, c) : s.bias[c];
-          before(d, c) = w(d, c);
-          w(d, c) = at - step * gradient;
-          finite = finite && std::isfinite(w(d, c));
-        }
+      for (std::size_t e = 0; e < weights; ++e) {
+        const bool is_bias = e / panel_classes % inputs == inputs - 1;
+        const double at = w[e] + momentum * (w[e] - before[e]);
+        double gradient = is_bias ? 0 : 2 * options.penalty * at;
+        for (const Group& g : group) gradient += g.gradient.values.data()[e];
+        before[e] = w[e];
+        w[e] = at - step * gradient;
+        finite = finite && std::isfinite(w[e]);
+      }
     }
     if (!finite)
       throw Error(ErrorKind::usage, fmt::format("the weights of the regression overflowed in iteration {}", t + 1), "",
                   "use a smaller step");
     context.report("regression", t + 1, options.iterations, "iterations");
   }
-  SoftmaxModel model{Matrix<float>(classes, dim + 1)};
-  Eigen::Map<RowMajorFloat>(model.weights.data(), out, in + 1) = w.transpose().cast<float>();
+  for (std::size_t e = 0; e < weights; ++e) y.values.data()[e] = static_cast<float>(w[e]);
+  SoftmaxModel model{Matrix<float>(classes, inputs)};
+  unpack(y, model);
   return model;
+}
+
+SoftmaxModel softmax_regression(Context& context, MatrixView<const float> rows, std::span<const std::int32_t> labels,
+                                std::uint32_t classes, double step, const SoftmaxRegressionOptions& options) {
+  const RegressionRows one{rows, labels};
+  return softmax_regression(context, std::span(&one, 1), classes, step, options);
+}
+
+std::uint64_t softmax_regression_memory(std::uint64_t rows, std::uint64_t classes, std::uint64_t dim) {
+  const std::uint64_t weights = (classes + panel_classes - 1) / panel_classes * panel_classes * (dim + 1);
+  return rows * (batch_stride(dim) * sizeof(float) + sizeof(std::int32_t)) +
+         weights * ((groups + 1) * sizeof(float) + 2 * sizeof(double));
 }
 
 }  // namespace lowshot

@@ -62,6 +62,21 @@ std::optional<LinearMap> map_of(Context& context, const DataDirectory& directory
   return map;
 }
 
+/// Of one regression of the recipe `full`: a few iterations on a part of as many rows; values do not matter.
+double regression_seconds(Context& context, const ExperimentPlan& sizes, std::uint32_t dim) {
+  constexpr std::uint32_t iterations = 4;
+  constexpr std::uint64_t most_rows = 4096;
+  const std::uint64_t rows = std::min(sizes.base, most_rows);
+  if (rows == 0 || sizes.classes == 0) return 0;
+  const auto x = Matrix<float>::zeroed(rows, dim);
+  std::vector<std::int32_t> labels(rows);
+  for (std::size_t i = 0; i < rows; ++i) labels[i] = static_cast<std::int32_t>(i % sizes.classes);
+  const double seconds =
+      seconds_of([&] { softmax_regression(context, x, labels, sizes.classes, 1, {.iterations = iterations}); });
+  return seconds * SoftmaxRegressionOptions{}.iterations / iterations * static_cast<double>(sizes.base) /
+         static_cast<double>(rows);
+}
+
 }  // namespace
 
 TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
@@ -73,8 +88,12 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
   const ExperimentPlan sizes = plan(options, most_labelled);
   const DataDirectory directory(options.data, options.work);
   TimePlan plan;
-  const std::optional<LinearMap> map = map_of(quiet, directory, options.pca, plan);
   const auto train = open_hdf5_rows(directory.train());
+  std::optional<LinearMap> map = map_of(quiet, directory, options.pca, plan);
+  if (sizes.recipe == Recipe::small && sizes.dim < train->dim()) {
+    const auto some = slice_rows(open_hdf5_rows(directory.train()), 0, std::min(train->rows(), pca_sample));
+    map = train_pca(quiet, *some, {.dim = sizes.dim, .centred = false});
+  }
   const Background background = open_background(directory, options, train->dim(), sizes.dim);
   const std::uint64_t test_rows = sizes.test_rows, train_rows = sizes.nodes - sizes.background;
 
@@ -126,7 +145,9 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
   const double a_run =
       novel +
       n / m * ((options.in_domain ? 0 : symmetrised) + diffused * gather_slowdown(quiet, network.view(), sizes.nodes));
-  plan.add("diffusion", a_run * static_cast<double>(nlabeled.size() * seeds));
+  const double runs = static_cast<double>(nlabeled.size() * seeds);
+  plan.add("diffusion", a_run * runs);
+  if (sizes.recipe == Recipe::full) plan.add("regression", regression_seconds(quiet, sizes, train->dim()) * runs);
   return plan;
 }
 

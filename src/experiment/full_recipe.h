@@ -18,8 +18,17 @@ struct FullRecipeNodes {
   std::function<const float*(std::size_t)> row;
 };
 
-/// The fused scores of all test rows, tests x C. `sink` gets the read-outs of iterations 0 .. 4 first.
-Matrix<float> full_recipe_scores(Context& context, const RecipePart& part, const ClassSet& classes, const Split& split,
-                                 const FullRecipeNodes& nodes, const ScoreSink& sink);
+/// o, and what follows from it.
+InDomain measure_in_domain(const FullRecipeNodes& nodes, Smoothing smoothing);
+
+/// What is read out at the test rows, tests x C, `slice` classes at a time (any number gives the same bits): L_4's, or
+/// that of the smoothed rows. `sink` gets the read-outs of iterations 0 .. 4.
+Matrix<float> full_recipe_votes(Context& context, const RecipePart& part, const ClassSet& classes,
+                                const SoftmaxModel& plain, const FullRecipeNodes& nodes, const InDomain& choice,
+                                std::uint32_t slice, const ScoreSink& sink);
+
+/// Bytes that it holds at its peak, result included.
+std::uint64_t full_recipe_memory(std::uint64_t nodes, std::uint64_t unlabelled, std::uint64_t test_rows,
+                                 std::uint64_t classes, std::uint32_t k, std::uint32_t slice);
 
 }  // namespace lowshot

@@ -123,7 +123,7 @@ std::vector<PlanOption> options_of_diffusion() {
           whole("niter", e.diffusion.iterations, 0, 65000),
           whole("lslice", e.diffusion.slice, 0, UINT32_MAX),
           choice("prune", {"auto", "on", "off"}),
-          choice("recipe", {"paper", "small", "full"}),
+          choice("recipe", {"paper", "small", "full", "auto"}),
           whole("nlabeled", 1, 0, UINT32_MAX),
           whole("seed", 1, 0, UINT32_MAX)};
 }

@@ -7,6 +7,7 @@
 
 #include "experiment/background.h"
 #include "experiment/descriptors.h"
+#include "experiment/full_recipe.h"
 #include "experiment/pca_choice.h"
 #include "experiment/recipe_part.h"
 #include "lowshot/error.h"
@@ -86,8 +87,8 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
   }();
   if (options.recipe != Recipe::paper)
     part.recipe = prepare_recipe(context, options.recipe, in.directory, in.classes, *in.train, *in.val);
-  const bool spread = options.recipe == Recipe::full;  // no file holds this map, nor a graph of its rows
-  const LinearMap* map = spread ? &part.recipe->spread : pca.map ? &*pca.map : nullptr;
+  const bool own_map = part.recipe && part.recipe->map.out() != 0;  // no file holds it, nor a graph of its rows
+  const LinearMap* map = own_map ? &part.recipe->map : pca.map ? &*pca.map : nullptr;
   const std::uint32_t row_dim = map != nullptr ? static_cast<std::uint32_t>(map->out()) : dim;
   Background background = open_background(in.directory, options, dim, row_dim, &pca);
 
@@ -114,7 +115,7 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
   const MatrixView<const float> rows = part.rows.view();
   {
     Phase phase(context, "background graph");
-    if (part.background != 0 && spread)
+    if (part.background != 0 && own_map)
       part.table = build_knn(context, rows.rows(0, part.background), options.knn);
     else if (part.background != 0)
       part.table = background_table(context, in.directory, options, background, pca, rows.rows(0, part.background));
@@ -157,7 +158,9 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   const std::uint32_t dim = in.train->dim();
   const PcaSource pca = find_pca(in.directory, options.pca);
   const bool no_pca = options.pca.kind == PcaChoice::Kind::none;
-  const std::uint32_t pca_dim = no_pca ? dim
+  const Recipe recipe = settled(options.recipe, base_path(in.classes));
+  const std::uint32_t pca_dim = recipe == Recipe::small ? std::min(dim, small_recipe::graph_dim)
+                                : no_pca                ? dim
                                 : options.pca.kind == PcaChoice::Kind::file
                                     ? static_cast<std::uint32_t>(read_vt(options.pca.file).out())
                                     : std::min(pca.dim, dim);
@@ -180,24 +183,32 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.dim = pca_dim;
   result.classes = static_cast<std::uint32_t>(sizes.classes.classes());
   result.background = sizes.background;
+  result.base = sizes.base;
   result.labelled_novel = labelled;
 
   const std::uint64_t place = sizeof(NodeId) + sizeof(float);
   const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, stored_options(options.knn));
   const std::uint64_t run_tables = (result.nodes + result.test_rows) * options.knn.k * place;
   const std::uint64_t order = result.nodes >= ordered_from_rows ? result.nodes * sizeof(NodeId) : 0;
-  const std::uint64_t diffusion = run_tables + symmetrise_memory(result.nodes, options.knn.k) +
-                                  diffuse_memory(result.nodes, result.test_rows, result.classes, options.diffusion);
+  const std::uint64_t unlabelled = result.nodes - sizes.base - (options.in_domain ? 0 : labelled);
+  const std::uint64_t steps =
+      recipe == Recipe::full
+          ? full_recipe_memory(result.nodes, options.smoothing == Smoothing::off ? 0 : unlabelled, result.test_rows,
+                               result.classes, options.knn.k, options.diffusion.slice)
+          : diffuse_memory(result.nodes, result.test_rows, result.classes, options.diffusion);
+  const std::uint64_t votes = recipe == Recipe::small ? result.test_rows * result.classes * sizeof(float) : 0;
+  const std::uint64_t diffusion = run_tables + symmetrise_memory(result.nodes, options.knn.k) + steps + votes;
   result.memory.add("descriptors", (all + result.test_rows) * pca_dim * sizeof(float));
   result.memory.add("static neighbour tables", (static_rows + result.test_rows) * options.knn.k * place + order);
   result.memory.add("largest stage: k-NN search or diffusion", std::max(search, diffusion));
   if (options.recipe != Recipe::paper)
-    result.memory.add("the recipe's classifier and scores",
-                      recipe_memory(options.recipe, *in.train, *in.val, sizes.base, sizes.novel, result.test_rows,
-                                    result.classes, result.nodes));
+    result.memory.add("the recipe's classifier", recipe_part_memory(recipe, *in.train, *in.val, sizes.base, sizes.novel,
+                                                                    result.test_rows, result.classes));
   result.memory.add("program and buffers", std::uint64_t{64} << 20);
 
-  if (no_pca)
+  if (recipe == Recipe::small && pca_dim < dim)
+    result.steps.push_back(fmt::format("descriptors are projected to {} directions of the base rows", pca_dim));
+  else if (no_pca)
     result.steps.push_back("descriptors are used without PCA");
   else if (pca.stored)
     result.steps.push_back(fmt::format("PCA is read from {}", pca.stored->string()));
@@ -218,10 +229,10 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
       options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "", result.test_rows));
   result.steps.push_back(fmt::format("{} iterations over {} nodes and {} classes", options.diffusion.iterations,
                                      result.nodes, result.classes));
-  if (options.recipe == Recipe::small)
+  result.recipe = recipe;
+  if (recipe == Recipe::small)
     result.steps.push_back("a linear discriminant analysis of the base classes joins their answer");
-  if (options.recipe == Recipe::full)
-    result.steps.push_back("edges are weighted, and three classifiers join their answer");
+  if (recipe == Recipe::full) result.steps.push_back("edges are weighted, and three classifiers join their answer");
   return result;
 }
 

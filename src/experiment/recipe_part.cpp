@@ -5,17 +5,18 @@
 
 #include "experiment/raw_rows.h"
 #include "lowshot/io.h"
+#include "lowshot/pca.h"
 
 namespace lowshot {
 namespace {
 
 using namespace small_recipe;
 
-RowTransform mean_power(Context& context, const DataDirectory& directory, RowSource& train,
-                        std::span<const std::int32_t> base_labels, float exponent) {
+constexpr std::size_t fused_rows = 4096;  // of a block
+
+RowTransform mean_power(Context& context, const DataDirectory& directory, RowSource& base, float exponent) {
   const auto blocks = directory.blocks();
-  if (blocks.empty()) return centred_power(context, train, exponent, base_labels);
-  return centred_power(context, *open_hdf5_rows(blocks.front()), exponent);
+  return centred_power(context, blocks.empty() ? base : *open_hdf5_rows(blocks.front()), exponent);
 }
 
 }  // namespace
@@ -24,36 +25,59 @@ void use_recipe(ExperimentOptions& options, Recipe recipe) {
   options.recipe = recipe;
   if (recipe == Recipe::paper) return;
   options.knn.k = k;
-  options.pca = {.kind = PcaChoice::Kind::none};  // `full` brings a map of its own
+  options.pca = {.kind = PcaChoice::Kind::none};  // recipes bring a map of their own
   options.diffusion.iterations = iterations;
+}
+
+BasePath base_path(const ClassSet& classes) {
+  std::vector<std::uint64_t> labels;
+  for (std::size_t c = 0; c < classes.classes(); ++c)
+    if (!classes.is_novel[c]) labels.push_back(classes.train_rows[c].size());
+  return base_path(labels);
+}
+
+Recipe settled(Recipe recipe, const BasePath& base) {
+  if (recipe != Recipe::automatic) return recipe;
+  return base.holds() ? Recipe::full : Recipe::small;
 }
 
 RecipePart prepare_recipe(Context& context, Recipe recipe, const DataDirectory& directory, const ClassSet& classes,
                           RowSource& train, RowSource& val) {
   Phase phase(context, "classifier");
-  std::vector<std::int32_t> base_labels(train.rows(), -1);
-  std::vector<std::uint32_t> novel;
+  std::vector<std::int32_t> label_of_row(train.rows(), -1);
+  std::vector<std::uint32_t> base_rows, novel_rows;
   for (std::size_t c = 0; c < classes.classes(); ++c)
-    for (const std::uint32_t row : classes.train_rows[c])
-      classes.is_novel[c] ? novel.push_back(row) : void(base_labels[row] = static_cast<std::int32_t>(c));
-  std::sort(novel.begin(), novel.end());
+    for (const std::uint32_t row : classes.train_rows[c]) {
+      (classes.is_novel[c] ? novel_rows : base_rows).push_back(row);
+      label_of_row[row] = static_cast<std::int32_t>(c);
+    }
+  std::sort(base_rows.begin(), base_rows.end());
+  std::sort(novel_rows.begin(), novel_rows.end());
+  std::vector<std::int32_t> labels;
+  for (const std::uint32_t row : base_rows) labels.push_back(label_of_row[row]);
+  // The fits pass over the base rows up to seven times; from the file each would be a tenth of a diffusion.
+  const RawRows raw = read_chosen(context, train, base_rows);
+  const auto base = source_of(raw, train.name());
 
   RecipePart part;
+  part.base = base_path(classes);
+  part.recipe = settled(recipe, part.base);
   const auto count = static_cast<std::uint32_t>(classes.classes());
-  if (recipe == Recipe::small) {
-    const LdaOptions options{.transform = mean_power(context, directory, train, base_labels, exponent),
+  if (part.recipe == Recipe::small) {
+    const LdaOptions options{.transform = mean_power(context, directory, *base, exponent),
                              .shrinkage = shrinkage,
                              .label_weight = label_weight};
-    part.lda = fit_lda(context, train, base_labels, count, options);
+    part.lda = fit_lda(context, *base, labels, count, options);
+    if (train.dim() > graph_dim && base->rows() > graph_dim)
+      part.map = train_pca(context, *base, {.dim = graph_dim, .centred = false});
   } else {
-    part.three =
-        fit_three_part(context, train, base_labels, count, mean_power(context, directory, train, base_labels, 0.5f));
-    part.spread = spreading(part.three.plain, full_recipe::graph_shrinkage, full_recipe::graph_power);
-    part.gather = spreading(part.three.plain, full_recipe::graph_shrinkage, -full_recipe::graph_power);
+    part.three = fit_three_part(context, *base, labels, count, mean_power(context, directory, *base, 0.5f));
+    part.map = spreading(part.three.plain, full_recipe::graph_shrinkage, full_recipe::graph_power);
+    part.back = spreading(part.three.plain, full_recipe::graph_shrinkage, -full_recipe::graph_power);
   }
   part.row_of_train.resize(train.rows());
-  for (std::size_t i = 0; i < novel.size(); ++i) part.row_of_train[novel[i]] = static_cast<std::uint32_t>(i);
-  part.novel = read_chosen(context, train, novel);
+  for (std::size_t i = 0; i < novel_rows.size(); ++i) part.row_of_train[novel_rows[i]] = static_cast<std::uint32_t>(i);
+  part.novel = read_chosen(context, train, novel_rows);
   part.test = read_chosen(context, val, classes.test_rows);
   return part;
 }
@@ -77,25 +101,36 @@ std::vector<float> offsets_of_classes(const ClassSet& classes, const Split& spli
   return offset;
 }
 
-Matrix<float> small_scores(Context& context, const RecipePart& part, const ClassSet& classes, const Split& split,
-                           MatrixView<const float> votes) {
-  const Matrix<float> labelled = labelled_novel_rows(part, split);
-  const SoftmaxModel model = lda_model(context, part.lda, DescriptorView(labelled), split.novel_labelled_classes);
-  Matrix<float> scores(votes.rows(), votes.cols());
-  lda_log_softmax(context, part.lda.transform, model, part.test.view(), scores);
-  fuse(context, votes, offsets_of_classes(classes, split), classifier_share, scores);
-  return scores;
+SoftmaxModel small_model(Context& context, const RecipePart& part, const Split& split) {
+  return lda_model(context, part.lda, DescriptorView(labelled_novel_rows(part, split)), split.novel_labelled_classes);
 }
 
-std::uint64_t recipe_memory(Recipe recipe, const RowSource& train, const RowSource& val, std::uint64_t base_rows,
-                            std::uint64_t novel_rows, std::uint64_t test_rows, std::uint64_t classes,
-                            std::uint64_t nodes) {
-  const std::uint64_t rows = raw_bytes(train, novel_rows) + raw_bytes(val, test_rows);
-  const std::uint64_t scores = 2 * test_rows * classes * sizeof(float);
-  if (recipe == Recipe::small) return rows + fit_lda_memory(classes, train.dim()) + scores;
-  // Whitened base rows, once for all and once with the novel ones; L_3, L_t, its successor and P of all nodes
-  return rows + 3 * fit_lda_memory(classes, train.dim()) + scores + 2 * base_rows * train.dim() * sizeof(float) +
-         4 * nodes * classes * sizeof(float);
+ThreePartModel full_model(Context& context, const RecipePart& part, const Split& split) {
+  return three_part_model(context, part.three, DescriptorView(labelled_novel_rows(part, split)),
+                          split.novel_labelled_classes);
+}
+
+void fuse_tests(Context& context, const RecipePart& part, const ClassSet& classes, const Split& split, double a,
+                const ClassifierScores& classifier, MatrixView<float> votes) {
+  const std::vector<float> offset = offsets_of_classes(classes, split);
+  Matrix<float> scores(std::min(fused_rows, votes.rows()), votes.cols());
+  for (std::size_t first = 0; first < votes.rows(); first += fused_rows) {
+    const std::size_t last = std::min(votes.rows(), first + fused_rows);
+    const MatrixView<float> block = votes.rows(first, last), own = scores.view().rows(0, last - first);
+    classifier(part.test.view().rows(first, last), own);
+    fuse(context, block, offset, a, own);
+    std::copy_n(own.data(), own.size(), block.data());
+  }
+}
+
+std::uint64_t recipe_part_memory(Recipe recipe, const RowSource& train, const RowSource& val, std::uint64_t base_rows,
+                                 std::uint64_t novel_rows, std::uint64_t test_rows, std::uint64_t classes) {
+  const std::uint64_t dim = train.dim(), kept = raw_bytes(train, novel_rows) + raw_bytes(val, test_rows);
+  const std::uint64_t fit = fit_lda_memory(classes, dim), blocks = fused_rows * (dim + 2 * classes) * sizeof(float);
+  const std::uint64_t base = raw_bytes(train, base_rows);  // until it is fitted
+  if (recipe == Recipe::small) return kept + fit + std::max(base, blocks);
+  return kept + 3 * fit + base_rows * dim * sizeof(float) +
+         std::max(base, softmax_regression_memory(base_rows, classes, dim) + blocks);
 }
 
 }  // namespace lowshot

@@ -58,7 +58,7 @@ Nodes join_novel_rows(Context& context, const StaticPart& part, const Experiment
     if (!order.empty()) order.insert(order.end(), novel_nodes.begin(), novel_nodes.end());
     nodes.own_graph = symmetrise(context, table, {.order = order});
     nodes.labelled_novel = novel_nodes;
-    if (options.recipe == Recipe::full) nodes.table = std::move(table);
+    if (part.recipe && part.recipe->recipe == Recipe::full) nodes.table = std::move(table);
   }
   drop_negative(queries);
   nodes.queries = std::move(queries);
@@ -117,9 +117,13 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
   std::vector<std::uint32_t> offered(last + 1, 0);
   std::uint32_t reported = 0;
   std::optional<NpyTileWriter> score_file;
-  Matrix<float> votes;  // for the recipe small: the last read-out of all classes
-  if (options.recipe == Recipe::small) votes = Matrix<float>(tests, classes);
-  Matrix<float> answer;  // the recipe's
+  const bool small = part.recipe && part.recipe->recipe == Recipe::small;
+  const bool full = part.recipe && part.recipe->recipe == Recipe::full;
+  Matrix<float> votes;  // with a recipe: the last read-out of all classes, then its answer
+  if (small) votes = Matrix<float>(tests, classes);
+  ThreePartModel three;
+  if (full) three = full_model(context, *part.recipe, split);
+  if (part.recipe) result.recipe = RecipeEvidence{part.recipe->recipe, part.recipe->base, {}};
   if (!outputs.scores.empty()) score_file.emplace(outputs.scores, std::vector<std::uint64_t>{last + 1, tests, classes});
 
   {
@@ -127,7 +131,7 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
     const auto sink = [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {
       top[t].offer(first, scores, context.thread_count());
       if (score_file) score_file->write(t * tests, first, scores);
-      if (votes.rows() != 0 && t == last)
+      if (small && t == last)
         for (std::size_t i = 0; i < tests; ++i)
           std::memcpy(votes.row(i) + first, scores.row(i), scores.cols() * sizeof(float));
       offered[t] += static_cast<std::uint32_t>(scores.cols());
@@ -140,25 +144,39 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
         if (on_iteration) on_iteration(iteration);
       }
     };
-    if (options.recipe == Recipe::full) {
+    if (full) {
       const auto row = [&](std::size_t i) {
         return i < part.static_rows ? part.rows.row(i)
                                     : part.rows.row(part.row_of_train[split.novel_labelled_rows[i - part.static_rows]]);
       };
       const FullRecipeNodes all{
           graph, options.in_domain ? part.table : nodes.table, nodes.queries, nodes.labels, nodes.labelled_novel, row};
-      answer = full_recipe_scores(context, *part.recipe, part.classes, split, all, sink);
+      result.recipe->in_domain = measure_in_domain(all, options.smoothing);
+      votes = full_recipe_votes(context, *part.recipe, part.classes, three.plain, all, result.recipe->in_domain,
+                                options.diffusion.slice, sink);
     } else {
       diffuse(context, graph, nodes.labels, classes, nodes.queries.ids, options.diffusion, sink);
     }
   }
   if (part.recipe) {
     Phase phase(context, "recipe");
-    if (options.recipe == Recipe::small) answer = small_scores(context, *part.recipe, part.classes, split, votes);
+    const double a = full ? result.recipe->in_domain.classifier_share : small_recipe::classifier_share;
+    result.recipe->in_domain.classifier_share = a;
+    ClassifierScores classifier = [&](const DescriptorView& rows, MatrixView<float> out) {
+      three_part_scores(context, part.recipe->three, three, rows, out);
+    };
+    SoftmaxModel discriminant;
+    if (small) {
+      discriminant = small_model(context, *part.recipe, split);
+      classifier = [&](const DescriptorView& rows, MatrixView<float> out) {
+        lda_log_softmax(context, part.recipe->lda.transform, discriminant, rows, out);
+      };
+    }
+    fuse_tests(context, *part.recipe, part.classes, split, a, classifier, votes);
     top[last] = TopClasses(tests, 5, TopClasses::Scores::any_sign);
-    top[last].offer(0, answer, context.thread_count());
+    top[last].offer(0, votes, context.thread_count());
     result.iterations.push_back({.iteration = last,
-                                 .recipe = name(options.recipe),
+                                 .recipe = name(part.recipe->recipe),
                                  .accuracy = accuracy(top[last], part.classes.test_labels, part.classes.is_novel),
                                  .seconds = elapsed(),
                                  .memory = resident_bytes()});

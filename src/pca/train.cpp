@@ -66,6 +66,12 @@ RowMajorDouble leading_rows(const Eigen::MatrixXd& vectors, std::size_t count) {
   return rows;
 }
 
+/// sum (x - mean)(x - mean)' -> sum x x', upper triangle.
+void add_mean(Matrix<double>& scatter, const std::vector<double>& mean, double rows) {
+  for (std::size_t i = 0; i < mean.size(); ++i)
+    for (std::size_t j = i; j < mean.size(); ++j) scatter(i, j) += rows * mean[i] * mean[j];
+}
+
 }  // namespace
 
 std::uint64_t train_pca_memory(std::uint64_t rows, std::uint32_t source_dim, const PcaOptions& options) {
@@ -94,6 +100,7 @@ LinearMap train_pca(Context& context, RowSource& source, const PcaOptions& optio
     }
     mean = sums.mean();
     scatter = sums.take(threads);
+    if (!options.centred) add_mean(scatter, mean, static_cast<double>(source.rows()));
   }
 
   const Phase phase(context, "PCA eigenvectors");
@@ -106,16 +113,15 @@ LinearMap train_pca(Context& context, RowSource& source, const PcaOptions& optio
 
   LinearMap map;
   map.a = Matrix<float>(out, in);
-  map.b.resize(out);
   for (std::size_t i = 0; i < out; ++i) {
     double shift = 0;
     for (std::size_t j = 0; j < in; ++j) {
       map.a(i, j) = static_cast<float>(a(index_of(i), index_of(j)));
       shift += static_cast<double>(map.a(i, j)) * mean[j];  // the rounded A, so that A mean + b is 0
     }
-    map.b[i] = static_cast<float>(-shift);
+    if (options.centred) map.b.push_back(static_cast<float>(-shift));
   }
-  map.mean.assign(mean.begin(), mean.end());
+  if (options.centred) map.mean.assign(mean.begin(), mean.end());
   for (std::size_t i = in; i-- > 0;) {
     // Rounding makes the eigenvalues of a rank-deficient matrix slightly negative.
     map.eigenvalues.push_back(static_cast<float>(std::max(0.0, solver.eigenvalues()(index_of(i)))));

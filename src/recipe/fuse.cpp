@@ -2,7 +2,6 @@
 #include <cassert>
 #include <cmath>
 
-#include "lowshot/error.h"
 #include "lowshot/recipe.h"
 
 namespace lowshot {
@@ -10,32 +9,7 @@ namespace {
 
 constexpr double least_share = 1e-4;  // of a class that no label reached: one row in ten thousand
 
-double odds(Share share) {
-  return static_cast<double>(share.unlabelled) / static_cast<double>(share.rows - share.unlabelled);
-}
-
 }  // namespace
-
-const char* name(Recipe recipe) {
-  static const char* const names[] = {"paper", "small", "full"};
-  return names[static_cast<int>(recipe)];
-}
-
-Recipe recipe_of(const std::string& text) {
-  for (const Recipe recipe : {Recipe::paper, Recipe::small, Recipe::full})
-    if (text == name(recipe)) return recipe;
-  throw Error(ErrorKind::usage, "the recipe is none of paper, small, full", text);
-}
-
-InDomain in_domain(Share near, Share all) {
-  if (all.unlabelled == 0) return {};
-  if (near.unlabelled == near.rows || all.unlabelled == all.rows)
-    return {.classifier_share = 0.2, .smooth = near.rows != 0};
-  const double o = odds(near) / odds(all);
-  if (o < 0.6) return {.classifier_share = 0.65};
-  if (o < 1.6) return {.classifier_share = 0.35};
-  return {.classifier_share = 0.2, .smooth = true};
-}
 
 double novel_offset(std::uint64_t labels) {
   return labels == 0 ? 0 : std::max(0.0, 1.25 - 0.35 * std::log(static_cast<double>(labels)));

@@ -44,17 +44,15 @@ ThreePartFit fit_three_part(Context& context, RowSource& x, std::span<const std:
 ThreePartModel three_part_model(Context& context, const ThreePartFit& fit, const DescriptorView& x,
                                 std::span<const std::int32_t> labels) {
   ThreePartModel model{lda_model(context, fit.plain, x, labels), lda_model(context, fit.root, x, labels), {}};
-  const std::size_t base = fit.base.rows(), dim = x.cols();
-  Matrix<float> rows(base + x.rows(), dim), novel(x.rows(), dim);
-  std::copy_n(fit.base.data(), fit.base.size(), rows.data());
+  const std::size_t dim = x.cols();
+  Matrix<float> novel(x.rows(), dim), u(x.rows(), dim);
   for (std::size_t i = 0; i < x.rows(); ++i)
     if (const float* row = x.load(i, novel.row(i)); row != novel.row(i)) std::copy_n(row, dim, novel.row(i));
-  whiten_rows(context, fit.plain, fit.whitening, novel, rows.view().rows(base, rows.rows()));
-  std::vector<std::int32_t> all(fit.base_labels);
-  all.insert(all.end(), labels.begin(), labels.end());
+  whiten_rows(context, fit.plain, fit.whitening, novel, u);
   Phase phase(context, "regression");
+  const RegressionRows parts[] = {{fit.base, fit.base_labels}, {u, labels}};
   model.regression = behind(
-      fit.whitening, softmax_regression(context, rows, all, static_cast<std::uint32_t>(fit.plain.classes()), fit.step));
+      fit.whitening, softmax_regression(context, parts, static_cast<std::uint32_t>(fit.plain.classes()), fit.step));
   return model;
 }
 

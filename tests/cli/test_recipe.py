@@ -173,6 +173,34 @@ def test_printed_lines(lowshot, bundled_data, tmp_path):
         ["recipe small"]
 
 
+def test_auto_is_the_paper_then_the_recipe(lowshot, bundled_data, tmp_path):
+    def iterations(recipe, *options):
+        out = tmp_path / "r.json"
+        lowshot("diffusion", "--data", bundled_data, "--work", tmp_path / "work", "--in-domain", "--recipe", recipe,
+                "--json", out, "-q", *options)
+        result = json.loads(out.read_text())
+        keys = ("iteration", "recipe", "top5_all", "top5_novel", "top1_all")
+        return [[i.get(k) for k in keys] for i in result["iterations"]], result.get("recipe")
+
+    auto, evidence = iterations("auto", "--niter", "2")
+    paper, none = iterations("paper", "--niter", "2")
+    full, same = iterations("full")
+    assert none is None and auto[:-1] == paper and auto[-1] == full[-1] and evidence == same
+    assert evidence["name"] == "full" and evidence["base_classes"] == evidence["base_classes_of_50_labels"] == 30
+    off, forced = iterations("full", "--correct-and-smooth", "off")
+    assert evidence["correct_and_smooth"] == (evidence["in_domain_odds"] >= 1.6)
+    assert not forced["correct_and_smooth"] and forced["in_domain_odds"] == evidence["in_domain_odds"]
+    on, _ = iterations("full", "--correct-and-smooth", "on")
+    assert on != off and full in (on, off)
+
+
+def test_slices_of_classes_change_nothing(lowshot, bundled_data, tmp_path):
+    for slice_ in ("0", "16"):
+        lowshot("diffusion", "--data", bundled_data, "--work", tmp_path / "work", "--in-domain", "--recipe", "full",
+                "--lslice", slice_, "--predictions", tmp_path / f"{slice_}.csv", "-q")
+    assert (tmp_path / "0.csv").read_bytes() == (tmp_path / "16.csv").read_bytes()
+
+
 @pytest.mark.parametrize("option", [["--k", "10"], ["--niter", "3"], ["--pca", "none"]], ids=" ".join)
 def test_refuses_what_it_would_pass_over(refused, bundled_data, tmp_path, option):
     refused(2, f"the recipe small has its own {option[0]}; {option[0]}; leave the option out", "diffusion", "--data",

@@ -50,7 +50,8 @@ TEST(Fuse, ProbabilitiesOfLogarithms) {
 
 TEST(Fuse, RecipesHaveNames) {
   for (const Recipe recipe : {Recipe::paper, Recipe::small, Recipe::full}) EXPECT_EQ(recipe_of(name(recipe)), recipe);
-  EXPECT_EQ(oracle::error_of([] { recipe_of("large"); }), "usage: the recipe is none of paper, small, full; large");
+  EXPECT_EQ(oracle::error_of([] { recipe_of("large"); }),
+            "usage: the recipe is none of paper, small, full, auto; large");
 }
 
 TEST(Fuse, IsAsTheOracleSays) {
@@ -80,6 +81,26 @@ TEST(Fuse, IsAsTheOracleSays) {
           for (std::size_t e = 0; e < out.size(); ++e) ASSERT_NEAR(out.data()[e], expected.values[e], 3e-6);
         }
       }
+}
+
+TEST(Recipe, TheBasePathNeedsTenClassesOfFiftyLabels) {
+  std::vector<std::uint64_t> labels(12, 49);
+  for (std::size_t c = 0; c < 9; ++c) labels[c] = 50;
+  EXPECT_FALSE(base_path(labels).holds());
+  labels[9] = 51;
+  EXPECT_TRUE(base_path(labels).holds());
+  EXPECT_EQ(base_path(labels).base_classes, 10u);
+  EXPECT_FALSE(base_path({}).holds());
+}
+
+TEST(Recipe, SmoothingIsForcedOrForbidden) {
+  const Share half{50, 100};
+  EXPECT_TRUE(in_domain({10, 100}, half, Smoothing::on).smooth);
+  EXPECT_EQ(in_domain({10, 100}, half, Smoothing::on).classifier_share, 0.2);
+  EXPECT_FALSE(in_domain({90, 100}, half, Smoothing::off).smooth);
+  EXPECT_EQ(in_domain({90, 100}, half, Smoothing::off).classifier_share, 0.2);
+  EXPECT_FALSE(in_domain({0, 100}, {0, 100}, Smoothing::on).smooth);  // nothing is unlabelled
+  EXPECT_NEAR(in_domain({75, 100}, half).odds, 3, 1e-12);
 }
 
 }  // namespace
