@@ -35,8 +35,8 @@ struct PropagationOptions {
   /// at most about ln(2 / tolerance) / 2 sqrt(2 / (1 - alpha)): 103 at 0.99 and 1e-6.
   double tolerance = 1e-6;
   std::uint32_t most_steps = 10000;
-  /// restart, clamping: column c of the nodes without a label is divided by its sum there and multiplied by the share of
-  /// class c among the labels (class mass normalisation, Zhu et al., section 4). A sum of 0 stays 0.
+  /// restart, clamping: column c of the nodes without a label is divided by its sum there and multiplied by the share
+  /// of class c among the labels (class mass normalisation, Zhu et al., section 4). A sum of 0 stays 0.
   bool class_mass = false;
   std::uint32_t slice = 0;  ///< classes at a time (memory only); 0 = 64, of conjugate gradients 16
 };
@@ -49,8 +49,8 @@ struct PropagationReport {
 
 /// Hands over F (L of the diffusion) of all nodes: iteration t (read_from .. iterations; of conjugate gradients the one
 /// t = 0), classes first_class .. Each (t, slice) comes exactly once. `labels`: one a node, class or -1.
-/// Deterministic: the same to the last bit whatever the threads and the slice. `iterate` is float32, sums of a row in the
-/// order of its edges; conjugate gradients are float64, all right sides of a slice at once, each with its own step
+/// Deterministic: the same to the last bit whatever the threads and the slice. `iterate` is float32, sums of a row in
+/// the order of its edges; conjugate gradients are float64, all right sides of a slice at once, each with its own step
 /// lengths, and a class that has converged stands still. Memory: propagation_memory. Throws Error (usage) for options
 /// that contradict each other.
 PropagationReport propagate(Context& context, const WeightedGraphView& graph, std::span<const std::int32_t> labels,

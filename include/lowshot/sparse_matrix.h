@@ -12,8 +12,8 @@
 
 namespace lowshot {
 
-/// Compressed rows: entries offsets[i] .. offsets[i + 1] - 1 are row i. In a row, columns come in any order, and several
-/// times where their values are to be added.
+/// Compressed rows: entries offsets[i] .. offsets[i + 1] - 1 are row i. In a row, columns come in any order, and
+/// several times where their values are to be added.
 struct SparseMatrix {
   std::uint64_t rows = 0, cols = 0;
   Array<std::uint64_t> offsets;  ///< rows + 1, from 0, not falling

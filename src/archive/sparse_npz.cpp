@@ -28,7 +28,8 @@ class Member {
   Member(const archive::ZipArchive& zip, const std::string& path, const char* name, std::uint64_t limit)
       : where_(fmt::format("{}, member {}.npy", path, name)) {
     const std::optional<std::uint64_t> found = zip.find(fmt::format("{}.npy", name));
-    if (!found) throw Error(ErrorKind::input, "expected a sparse matrix in CSR format: the member is missing", where_, made_by);
+    if (!found)
+      throw Error(ErrorKind::input, "expected a sparse matrix in CSR format: the member is missing", where_, made_by);
     bytes_ = zip.read(*found, limit + header_room);
   }
 

@@ -143,7 +143,9 @@ std::string_view name(Propagation propagation) {
 }
 
 void require_consistent(const PropagationOptions& options) {
-  const auto refuse = [](const std::string& what, const char* advice) { throw Error(ErrorKind::usage, what, "", advice); };
+  const auto refuse = [](const std::string& what, const char* advice) {
+    throw Error(ErrorKind::usage, what, "", advice);
+  };
   if (!(options.alpha >= 0 && options.alpha < 1))
     refuse(fmt::format("alpha must be at least 0 and below 1 and is {}", options.alpha), "0.99 is usual");
   if (options.solver == Solver::conjugate_gradients && options.method != Propagation::restart)
@@ -172,8 +174,8 @@ PropagationReport propagate(Context& context, const WeightedGraphView& graph, st
       // b = (1 - alpha) Y
       const Matrix<double> b = one_hot<double>(places, first, width, 1 - options.alpha);
       Matrix<double> f = Matrix<double>::zeroed(n, width);
-      const diffusion::Solution s = diffusion::conjugate_gradients(
-          threads, {places.graph, places.root, options.alpha}, b, options.tolerance, options.most_steps, f);
+      const diffusion::Solution s = diffusion::conjugate_gradients(threads, {places.graph, places.root, options.alpha},
+                                                                   b, options.tolerance, options.most_steps, f);
       report.steps = std::max(report.steps, s.steps);
       report.residual = std::max(report.residual, s.residual);
       report.converged = report.residual <= options.tolerance;

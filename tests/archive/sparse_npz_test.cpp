@@ -38,9 +38,9 @@ struct Members {
 SparseMatrix read(const Members& m, bool deflated = false) {
   const fixtures::TemporaryDirectory directory;
   std::vector<fixtures::ZipMember> members;
-  for (const auto& [name, content] : {std::pair("indices", &m.indices), std::pair("indptr", &m.indptr),
-                                      std::pair("format", &m.format), std::pair("shape", &m.shape),
-                                      std::pair("data", &m.data)})
+  for (const auto& [name, content] :
+       {std::pair("indices", &m.indices), std::pair("indptr", &m.indptr), std::pair("format", &m.format),
+        std::pair("shape", &m.shape), std::pair("data", &m.data)})
     if (!content->empty()) members.push_back({std::string(name) + ".npy", *content, deflated});
   fixtures::put(directory / "g.npz", fixtures::zip_file(members));
   return read_sparse_npz(directory / "g.npz");

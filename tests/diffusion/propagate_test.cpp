@@ -35,9 +35,7 @@ struct Example {
 Example make_example(std::size_t n, std::size_t k, std::uint32_t classes, bool ordered, std::size_t alone = 0) {
   oracle::Cosines cosines = oracle::clustered_cosines(n, k, true, 4);
   for (std::size_t i = 0; i < n; ++i)
-    std::erase_if(cosines.lists[i], [&](std::int64_t j) {
-      return i < alone || static_cast<std::size_t>(j) < alone;
-    });
+    std::erase_if(cosines.lists[i], [&](std::int64_t j) { return i < alone || static_cast<std::size_t>(j) < alone; });
   KnnTable table{oracle::ids_of(cosines.lists, k), Matrix<float>(n, k)};
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t e = 0; e < k; ++e)
@@ -107,8 +105,7 @@ TEST(Propagation, ClampingIsAsTheOracleSaysAfterEveryIteration) {
       const Example x = make_example(120, 6, classes, ordered, 6);
       const Answer answer = answer_of(x, classes, {.method = Propagation::clamping, .iterations = 6, .slice = 16});
       ASSERT_EQ(answer.at.size(), 7u);
-      for (const auto& [t, f] : answer.at)
-        expect_near(f, oracle::clamping(x.b, x.labels, classes, t), rounding);
+      for (const auto& [t, f] : answer.at) expect_near(f, oracle::clamping(x.b, x.labels, classes, t), rounding);
     }
 }
 
@@ -131,9 +128,8 @@ TEST(Propagation, ClassMassesFollowTheLabels) {
   for (const Propagation method : {Propagation::clamping, Propagation::restart}) {
     const PropagationOptions options{
         .method = method, .alpha = 0.8, .iterations = 7, .read_from = 7, .class_mass = true};
-    const Dense f = method == Propagation::clamping
-                        ? oracle::clamping(x.b, x.labels, classes, 7)
-                        : oracle::restart(x.b, oracle::one_hot(x.labels, classes), 0.8, 7);
+    const Dense f = method == Propagation::clamping ? oracle::clamping(x.b, x.labels, classes, 7)
+                                                    : oracle::restart(x.b, oracle::one_hot(x.labels, classes), 0.8, 7);
     const Dense found = answer_of(x, classes, options).at.at(7);
     expect_near(found, oracle::class_mass(f, x.labels), rounding);
     std::vector<double> mass(classes), count(classes);
@@ -153,11 +149,15 @@ TEST(Propagation, ConjugateGradientsReachTheLimit) {
       const Example x = make_example(120, 6, classes, classes == 3, 6);
       const Dense y = oracle::one_hot(x.labels, classes);
       for (const double tolerance : {1e-3, 1e-9}) {
-        const Answer answer = answer_of(x, classes, {.method = Propagation::restart, .solver = Solver::conjugate_gradients,
-                                                     .alpha = alpha, .tolerance = tolerance});
+        const Answer answer = answer_of(x, classes,
+                                        {.method = Propagation::restart,
+                                         .solver = Solver::conjugate_gradients,
+                                         .alpha = alpha,
+                                         .tolerance = tolerance});
         EXPECT_TRUE(answer.report.converged);
         EXPECT_LE(answer.report.residual, tolerance);
-        // what is handed over is float32, and so is D^-1/2: each is off by some 1e-7, which (I - alpha S) does not enlarge
+        // what is handed over is float32, and so is D^-1/2: each is off by some 1e-7, which (I - alpha S) does not
+        // enlarge
         for (const double residual : oracle::residuals(x.b, y, alpha, answer.at.at(0)))
           EXPECT_LE(residual, tolerance + 1e-6 / (1 - alpha));
         if (tolerance == 1e-9) expect_near(answer.at.at(0), oracle::restart_limit(x.b, y, alpha), rounding);
@@ -169,8 +169,9 @@ TEST(Propagation, ConjugateGradientsReachTheLimit) {
 
 TEST(Propagation, ConjugateGradientsSayWhenTheyAreNotThere) {
   const Example x = make_example(120, 6, 3, false);
-  const Answer answer = answer_of(x, 3, {.method = Propagation::restart, .solver = Solver::conjugate_gradients,
-                                         .tolerance = 1e-9, .most_steps = 2});
+  const Answer answer = answer_of(
+      x, 3,
+      {.method = Propagation::restart, .solver = Solver::conjugate_gradients, .tolerance = 1e-9, .most_steps = 2});
   EXPECT_EQ(answer.report.steps, 2u);
   EXPECT_GT(answer.report.residual, 1e-9);
   EXPECT_FALSE(answer.report.converged);
@@ -182,7 +183,8 @@ TEST(Propagation, ThreadsAndSlicesChangeNothing) {
   for (const PropagationOptions& base :
        {PropagationOptions{.method = Propagation::diffusion}, PropagationOptions{.method = Propagation::restart},
         PropagationOptions{.method = Propagation::clamping, .class_mass = true},
-        PropagationOptions{.method = Propagation::restart, .solver = Solver::conjugate_gradients, .class_mass = true}}) {
+        PropagationOptions{
+            .method = Propagation::restart, .solver = Solver::conjugate_gradients, .class_mass = true}}) {
     const Answer first = answer_of(x, classes, base, 1);
     for (const int threads : {2, 5})
       for (const std::uint32_t slice : {1u, 7u, 64u}) {

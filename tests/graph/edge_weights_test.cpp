@@ -72,9 +72,8 @@ TEST(EdgeWeights, OfCosinesAreTheirPower) {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < n; ++j) b(i, j) *= std::pow(std::max(0.0, x.cosines.similarity(i, j)), exponent);
     Context context;
-    x.expect_weights(edge_weights(context, x.graph.view(), x.table,
-                                  {.kind = Weighting::Kind::cosine, .exponent = exponent}),
-                     b);
+    x.expect_weights(
+        edge_weights(context, x.graph.view(), x.table, {.kind = Weighting::Kind::cosine, .exponent = exponent}), b);
   }
 }
 
@@ -99,12 +98,13 @@ TEST(EdgeWeights, OfAFileAreAddedInBothDirections) {
   const fixtures::TemporaryDirectory directory;
   write_npy(directory / "w.npy", listed.view());
   Context context;
-  x.expect_weights(edge_weights(context, x.graph.view(), x.table,
-                                {.kind = Weighting::Kind::listed, .file = directory / "w.npy"}),
-                   oracle::symmetric(a));
+  x.expect_weights(
+      edge_weights(context, x.graph.view(), x.table, {.kind = Weighting::Kind::listed, .file = directory / "w.npy"}),
+      oracle::symmetric(a));
 
-  EXPECT_THAT(error_of([&] { read_edge_weights(directory / "w.npy", n, k + 1); }),
-              AllOf(HasSubstr("input: expected a weight for each of the 8 neighbours of 90 rows"), HasSubstr("90 rows of 7")));
+  EXPECT_THAT(
+      error_of([&] { read_edge_weights(directory / "w.npy", n, k + 1); }),
+      AllOf(HasSubstr("input: expected a weight for each of the 8 neighbours of 90 rows"), HasSubstr("90 rows of 7")));
   EXPECT_THAT(error_of([&] { read_edge_weights(directory / "w.npy", n - 1, k); }), HasSubstr("of 89 rows"));
   for (const float bad : {-0.5f, 2e18f}) {
     listed(4, 2) = bad;

@@ -88,7 +88,9 @@ TEST(SparseGraph, OfNothing) {
 
 TEST(SparseGraph, IsSquare) {
   Context context;
-  EXPECT_THAT(error_of([&] { weighted_graph(context, {2, 3, {0, 0, 0}, {}, {}}, "m.npz"); }),
+  EXPECT_THAT(error_of([&] {
+                weighted_graph(context, {2, 3, {0, 0, 0}, {}, {}}, "m.npz");
+              }),
               HasSubstr("input: expected a square matrix of fewer than 2^31 rows and found 2 x 3; m.npz"));
 }
 
