@@ -3,41 +3,16 @@
 #include <algorithm>
 #include <cassert>
 
+#include "diffusion/weighted_product.h"
 #include "lowshot/weighted_diffusion.h"
 
 namespace lowshot {
 namespace {
 
-constexpr std::size_t strip_columns = 16;  // of one thread in a sum over rows: a cache line
-
-/// sum += weight row; separate, so that the compiler sees that the two do not overlap.
-void add_row(const float* __restrict row, float weight, float* __restrict sum, std::size_t width) {
-  for (std::size_t c = 0; c < width; ++c) sum[c] += weight * row[c];
-}
-
 void step(int threads, const WeightedGraphView& graph, const Matrix<float>& from, Matrix<float>& to) {
-  const GraphView& g = graph.graph;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 256)
-  for (std::size_t i = 0; i < g.nodes(); ++i) {
-    float* sum = to.row(i);
-    std::fill_n(sum, to.cols(), 0.0f);
-    const float* weight = graph.weights.data() + (g.offsets[i] - g.offsets[0]);
-    for (const std::uint32_t edge : g.row(i)) add_row(from.row(edge_node(edge)), *weight++, sum, to.cols());
+  diffusion::multiply<float>(threads, graph, {}, from, to, [&](std::size_t i, float* sum) {
     for (std::size_t c = 0; c < to.cols(); ++c) sum[c] *= graph.inverse_degree[i];
-  }
-}
-
-void divide_columns(int threads, Matrix<float>& l) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t first = 0; first < l.cols(); first += strip_columns) {
-    const std::size_t width = std::min(strip_columns, l.cols() - first);
-    double sum[strip_columns] = {};
-    for (std::size_t i = 0; i < l.rows(); ++i)
-      for (std::size_t c = 0; c < width; ++c) sum[c] += l(i, first + c);
-    for (std::size_t i = 0; i < l.rows(); ++i)
-      for (std::size_t c = 0; c < width; ++c)
-        if (sum[c] > 0) l(i, first + c) = static_cast<float>(l(i, first + c) / sum[c]);
-  }
+  });
 }
 
 /// Rows of nodes to rows of places (or back).
@@ -50,6 +25,28 @@ void move_rows(int threads, std::span<const NodeId> order, bool to_places, Matri
 }
 
 }  // namespace
+
+namespace diffusion {
+
+constexpr std::size_t strip_columns = 16;  // of one thread in a sum over rows: a cache line
+
+void divide_columns(int threads, MatrixView<float> l) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t first = 0; first < l.cols(); first += strip_columns) {
+    const std::size_t width = std::min(strip_columns, l.cols() - first);
+    double sum[strip_columns] = {};
+    for (std::size_t i = 0; i < l.rows(); ++i)
+      for (std::size_t c = 0; c < width; ++c) sum[c] += l(i, first + c);
+    for (std::size_t i = 0; i < l.rows(); ++i)
+      for (std::size_t c = 0; c < width; ++c)
+        if (sum[c] > 0) l(i, first + c) = static_cast<float>(l(i, first + c) / sum[c]);
+  }
+}
+
+}  // namespace diffusion
+
+using diffusion::add_row;
+using diffusion::divide_columns;
 
 Matrix<float> one_hot_labels(std::span<const std::int32_t> labels, std::uint32_t classes) {
   Matrix<float> l = Matrix<float>::zeroed(labels.size(), classes);

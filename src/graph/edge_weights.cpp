@@ -20,7 +20,47 @@ std::size_t find(const KnnTable& table, std::size_t i, NodeId j) {
   return static_cast<std::size_t>(std::find(list.begin(), list.end(), j) - list.begin());
 }
 
+/// An entry of B, and where it comes from.
+struct TableEdge {
+  NodeId i, j;
+  std::size_t own;             ///< where j stands in the list of i; k: nowhere
+  std::uint32_t multiplicity;  ///< A_ij + A_ji
+};
+
+float similarity(const KnnTable& table, const TableEdge& e) {
+  return e.own < table.k() ? table.similarities(e.i, e.own) : table.similarities(e.j, find(table, e.j, e.i));
+}
+
+/// B_ij = value(edge), and the degrees of that.
+template <typename Value>
+EdgeWeights weigh(Context& context, const GraphView& graph, const KnnTable& table, const Value& value) {
+  const std::size_t n = graph.nodes();
+  assert(table.rows() == n);
+  const auto node_at = [&](std::size_t place) {
+    return graph.order.empty() ? static_cast<NodeId>(place) : graph.order[place];
+  };
+  EdgeWeights result{Array<float>(graph.edges()), Array<float>(n)};
+#pragma omp parallel for num_threads(context.thread_count()) schedule(dynamic, 256)
+  for (std::size_t place = 0; place < n; ++place) {
+    const NodeId i = node_at(place);
+    float* out = result.weights.data() + (graph.offsets[place] - graph.offsets[0]);
+    double degree = 0;
+    for (const std::uint32_t edge : graph.row(place)) {
+      const NodeId j = node_at(edge_node(edge));
+      *out = value(TableEdge{i, j, find(table, i, j), edge_weight(edge)});
+      degree += *out++;
+    }
+    result.inverse_degree[place] = inverse_degree(degree);
+  }
+  return result;
+}
+
 }  // namespace
+
+float inverse_degree(double degree) {
+  const float inverse = degree > 0 ? static_cast<float>(1 / degree) : 0;
+  return std::isfinite(inverse) ? inverse : 0;
+}
 
 Array<float> squared_scales(Context& context, const KnnTable& table) {
   Array<float> scales(table.rows());
@@ -37,29 +77,36 @@ Array<float> squared_scales(Context& context, const KnnTable& table) {
 }
 
 EdgeWeights self_tuning_weights(Context& context, const GraphView& graph, const KnnTable& table, double gain) {
-  const std::size_t n = graph.nodes(), k = table.k();
-  assert(table.rows() == n);
   const Array<float> scales = squared_scales(context, table);
-  const auto node_at = [&](std::size_t place) {
-    return graph.order.empty() ? static_cast<NodeId>(place) : graph.order[place];
-  };
-  EdgeWeights result{Array<float>(graph.edges()), Array<float>(n)};
-#pragma omp parallel for num_threads(context.thread_count()) schedule(dynamic, 256)
-  for (std::size_t place = 0; place < n; ++place) {
-    const NodeId i = node_at(place);
-    float* out = result.weights.data() + (graph.offsets[place] - graph.offsets[0]);
-    double degree = 0;
-    for (const std::uint32_t edge : graph.row(place)) {
-      const NodeId j = node_at(edge_node(edge));
-      const std::size_t own = find(table, i, j), other = own < k ? 0 : find(table, j, i);
-      assert(own < k || other < k);
-      const float similarity = own < k ? table.similarities(i, own) : table.similarities(j, other);
-      *out = static_cast<float>(edge_weight(edge)) * weight(similarity, scales[i], scales[j], gain);
-      degree += *out++;
-    }
-    result.inverse_degree[place] = degree > 0 ? static_cast<float>(1 / degree) : 0;
+  return weigh(context, graph, table, [&](const TableEdge& e) {
+    return static_cast<float>(e.multiplicity) * weight(similarity(table, e), scales[e.i], scales[e.j], gain);
+  });
+}
+
+EdgeWeights listed_weights(Context& context, const GraphView& graph, const KnnTable& table,
+                           MatrixView<const float> listed) {
+  assert(listed.rows() == table.rows() && listed.cols() == table.k());
+  return weigh(context, graph, table, [&](const TableEdge& e) {
+    const std::size_t other = find(table, e.j, e.i);
+    return (e.own < table.k() ? listed(e.i, e.own) : 0) + (other < table.k() ? listed(e.j, other) : 0);
+  });
+}
+
+EdgeWeights edge_weights(Context& context, const GraphView& graph, const KnnTable& table, const Weighting& weighting) {
+  switch (weighting.kind) {
+    case Weighting::Kind::unit:
+      return weigh(context, graph, table, [](const TableEdge& e) { return static_cast<float>(e.multiplicity); });
+    case Weighting::Kind::cosine:
+      return weigh(context, graph, table, [&](const TableEdge& e) {
+        const double cosine = std::max(0.0, static_cast<double>(similarity(table, e)));
+        return static_cast<float>(e.multiplicity * std::pow(cosine, weighting.exponent));
+      });
+    case Weighting::Kind::self_tuning:
+      return self_tuning_weights(context, graph, table, weighting.gain);
+    case Weighting::Kind::listed:
+      return listed_weights(context, graph, table, read_edge_weights(weighting.file, table.rows(), table.k()));
   }
-  return result;
+  return {};
 }
 
 Matrix<float> self_tuning_weights(Context& context, const KnnTable& queries, std::span<const float> scales,

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "io/output_file.h"
 #include "lowshot/io.h"
@@ -28,9 +30,13 @@ struct Dict {
   std::optional<std::vector<std::uint64_t>> shape;
 };
 
+[[noreturn]] void refuse(const std::string& where, const std::string& what, const std::string& advice = {}) {
+  throw Error(ErrorKind::input, what, where, advice);
+}
+
 class DictParser {
  public:
-  DictParser(const InputFile& file, std::string_view text) : file_(file), text_(text) {}
+  DictParser(const std::string& where, std::string_view text) : where_(where), text_(text) {}
 
   Dict parse() {
     Dict dict;
@@ -60,10 +66,10 @@ class DictParser {
 
  private:
   [[noreturn]] void fail(const std::string& found) const {
-    file_.fail(
-        fmt::format("an npy header must be a dict with descr, fortran_order and shape; found {} at byte {} of it",
-                    found, at_),
-        "write the file again with numpy.save");
+    refuse(where_,
+           fmt::format("an npy header must be a dict with descr, fortran_order and shape; found {} at byte {} of it",
+                       found, at_),
+           "write the file again with numpy.save");
   }
 
   void skip_space() {
@@ -99,8 +105,8 @@ class DictParser {
   std::string descr() {
     skip_space();
     if (at_ < text_.size() && text_[at_] == '[') {
-      file_.fail("the npy file holds records of several fields, expected one number an element",
-                 "store the descriptors as a plain two-dimensional array");
+      refuse(where_, "the npy file holds records of several fields, expected one number an element",
+             "store the descriptors as a plain two-dimensional array");
     }
     return string();
   }
@@ -138,27 +144,28 @@ class DictParser {
     return value;
   }
 
-  const InputFile& file_;
+  const std::string& where_;
   std::string_view text_;
   std::size_t at_ = 0;
 };
 
-Scalar scalar_of(const InputFile& file, const std::string& descr) {
+Scalar scalar_of(const std::string& where, const std::string& descr) {
   if (descr == "<f2") return Scalar::float16;
   if (descr == "<f4") return Scalar::float32;
   if (descr == "<f8") return Scalar::float64;
   if (descr == "<i4") return Scalar::int32;
   if (descr == "<i8") return Scalar::int64;
   if (!descr.empty() && descr[0] == '>') {
-    file.fail(fmt::format("the npy file holds big-endian values (dtype '{}'), expected little-endian ones", descr),
-              "convert it: numpy.save(name, array.astype('<f4'))");
+    refuse(where, fmt::format("the npy file holds big-endian values (dtype '{}'), expected little-endian ones", descr),
+           "convert it: numpy.save(name, array.astype('<f4'))");
   }
   if (descr.find('O') != std::string::npos) {
-    file.fail("the npy file holds pickled Python objects, which are never loaded",
-              "store a plain two-dimensional float array");
+    refuse(where, "the npy file holds pickled Python objects, which are never loaded",
+           "store a plain two-dimensional float array");
   }
-  file.fail(fmt::format("the npy file has the dtype '{}', expected float16, float32, float64, int32 or int64", descr),
-            "convert it: numpy.save(name, array.astype('<f4'))");
+  refuse(where,
+         fmt::format("the npy file has the dtype '{}', expected float16, float32, float64, int32 or int64", descr),
+         "convert it: numpy.save(name, array.astype('<f4'))");
 }
 
 std::string_view descr_of(Scalar type) {
@@ -177,46 +184,105 @@ std::string_view descr_of(Scalar type) {
   return "";
 }
 
-void require_size(const InputFile& file, const NpyHeader& header) {
-  std::uint64_t bytes = width(header.type);
-  for (const std::uint64_t length : header.shape) {
-    if (__builtin_mul_overflow(bytes, length, &bytes)) file.fail("the shape in the npy header exceeds 64 bits");
+// What stands behind the magic: where the values begin, and the dict.
+struct Preamble {
+  std::uint64_t data_offset = 0;
+  Dict dict;
+};
+
+// `reader`: a SequentialReader, of a file or of bytes.
+template <typename Reader>
+Preamble read_preamble(Reader& reader, const std::string& where) {
+  if (reader.text(magic.size(), "the npy magic") != magic) {
+    refuse(where, "expected an npy file (it begins with the byte 0x93 and NUMPY) and found other content",
+           "check the file's ending: .npy, .hdf5, .index or .raw");
   }
-  const std::uint64_t held = file.size() - header.data_offset;
-  if (held == bytes) return;
-  file.fail(fmt::format("the shape in the npy header needs {} bytes of values and the file holds {}", bytes, held),
-            "the file is truncated or was resized: make or fetch it again");
+  const auto major = reader.template value<std::uint8_t>("the npy version");
+  const auto minor = reader.template value<std::uint8_t>("the npy version");
+  if (major < 1 || major > 3 || minor != 0) {
+    refuse(where, fmt::format("expected an npy file of version 1.0, 2.0 or 3.0 and found {}.{}", major, minor),
+           "write it again with numpy.save");
+  }
+  const std::uint64_t length = major == 1
+                                   ? std::uint64_t{reader.template value<std::uint16_t>("the length of the npy header")}
+                                   : reader.template value<std::uint32_t>("the length of the npy header");
+  if (length > longest_header) {
+    refuse(where, fmt::format("the npy header claims {} bytes, expected at most {}", length, longest_header),
+           "write it again with numpy.save");
+  }
+  const std::string text = reader.text(length, "the npy header");
+  Preamble preamble{reader.position(), DictParser(where, text).parse()};
+  if (*preamble.dict.fortran_order) {
+    refuse(where, "the npy file is stored column by column (fortran_order), expected row by row",
+           "convert it: numpy.save(name, numpy.ascontiguousarray(array))");
+  }
+  return preamble;
 }
+
+// Throws unless the file's `held` bytes of values are what shape and type need.
+void require_size(const std::string& where, std::span<const std::uint64_t> shape, std::uint64_t width,
+                  std::uint64_t held) {
+  std::uint64_t bytes = width;
+  for (const std::uint64_t length : shape) {
+    if (__builtin_mul_overflow(bytes, length, &bytes)) refuse(where, "the shape in the npy header exceeds 64 bits");
+  }
+  if (held == bytes) return;
+  refuse(where, fmt::format("the shape in the npy header needs {} bytes of values and the file holds {}", bytes, held),
+         "the file is truncated or was resized: make or fetch it again");
+}
+
+// Bytes in memory, read as SequentialReader reads a file.
+class ByteReader {
+ public:
+  ByteReader(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {}
+  std::uint64_t position() const { return position_; }
+  template <typename T>
+  T value(const char* what) {
+    T result;
+    std::memcpy(&result, take(sizeof(T), what).data(), sizeof(T));
+    return result;
+  }
+  std::string text(std::uint64_t length, const char* what) { return std::string(take(length, what)); }
+
+ private:
+  std::string_view take(std::uint64_t length, const char* what) {
+    if (length > bytes_.size() - position_)
+      refuse(where_, fmt::format("{} is expected and the array ends at byte {}", what, bytes_.size()),
+             "the file is truncated: make or fetch it again");
+    position_ += length;
+    return bytes_.substr(position_ - length, length);
+  }
+
+  std::string_view bytes_;
+  const std::string& where_;
+  std::uint64_t position_ = 0;
+};
 
 }  // namespace
 
 NpyHeader read_npy_header(const InputFile& file) {
   SequentialReader reader(file);
-  if (reader.text(magic.size(), "the npy magic") != magic) {
-    file.fail("expected an npy file (it begins with the byte 0x93 and NUMPY) and found other content",
-              "check the file's ending: .npy, .hdf5, .index or .raw");
-  }
-  const auto major = reader.value<std::uint8_t>("the npy version");
-  const auto minor = reader.value<std::uint8_t>("the npy version");
-  if (major < 1 || major > 3 || minor != 0) {
-    file.fail(fmt::format("expected an npy file of version 1.0, 2.0 or 3.0 and found {}.{}", major, minor),
-              "write it again with numpy.save");
-  }
-  const std::uint64_t length = major == 1 ? reader.value<std::uint16_t>("the length of the npy header")
-                                          : reader.value<std::uint32_t>("the length of the npy header");
-  if (length > longest_header) {
-    file.fail(fmt::format("the npy header claims {} bytes, expected at most {}", length, longest_header),
-              "write it again with numpy.save");
-  }
-  const std::string text = reader.text(length, "the npy header");
-  const Dict dict = DictParser(file, text).parse();
-  NpyHeader header{scalar_of(file, *dict.descr), *dict.shape, reader.position()};
-  if (*dict.fortran_order) {
-    file.fail("the npy file is stored column by column (fortran_order), expected row by row",
-              "convert it: numpy.save(name, numpy.ascontiguousarray(array))");
-  }
-  require_size(file, header);
+  Preamble p = read_preamble(reader, file.name());
+  NpyHeader header{scalar_of(file.name(), *p.dict.descr), std::move(*p.dict.shape), p.data_offset};
+  require_size(file.name(), header.shape, width(header.type), file.size() - header.data_offset);
   return header;
+}
+
+NpyHeader read_npy_header(std::string_view bytes, const std::string& where) {
+  ByteReader reader(bytes, where);
+  Preamble p = read_preamble(reader, where);
+  NpyHeader header{scalar_of(where, *p.dict.descr), std::move(*p.dict.shape), p.data_offset};
+  require_size(where, header.shape, width(header.type), bytes.size() - header.data_offset);
+  return header;
+}
+
+std::string read_npy_letters(std::string_view bytes, const std::string& where) {
+  ByteReader reader(bytes, where);
+  const Preamble p = read_preamble(reader, where);
+  const std::string_view values = bytes.substr(p.data_offset);
+  if (!p.dict.shape->empty() || *p.dict.descr != fmt::format("|S{}", values.size()))
+    refuse(where, fmt::format("expected one array of letters and found the dtype '{}'", *p.dict.descr));
+  return std::string(values);
 }
 
 std::string npy_header(Scalar type, const std::vector<std::uint64_t>& shape) {
