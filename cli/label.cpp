@@ -397,8 +397,9 @@ void add_label(CLI::App& app) {
   command->add_option("--precision", o->precision, "Find the confidence above which this share is right, e.g. 0.95")
       ->check(CLI::Range(0.01, 1.0));
   command
-      ->add_option("--unknown", o->unknown,
-                   "Label rows `unknown` that are less typical of the classes than this share of held-out rows, e.g. 0.05")
+      ->add_option(
+          "--unknown", o->unknown,
+          "Label rows `unknown` that are less typical of the classes than this share of held-out rows, e.g. 0.05")
       ->check(CLI::Range(0.0, 1.0));
   command->add_flag("--relabel", o->relabel, "Show the program's opinion of hand-labelled rows, too");
   command->add_option("--top", o->label.top, "Classes shown a row")->check(CLI::Range(1, 1000))->capture_default_str();

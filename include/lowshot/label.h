@@ -84,8 +84,8 @@ struct LabelOptions {
   std::uint32_t parts = 1;                       ///< of the rows, each diffused anew for its answers (memory only)
   std::uint64_t sample_rows = 16384;             ///< unlabelled rows that the classifier learns from; memory is linear
   std::uint32_t top = 3;                         ///< classes reported a row
-  std::optional<double> unknown = {};            ///< rows less typical than this belong to no class (RowStatus::unknown)
-  std::optional<double> precision = {};          ///< pick the confidence threshold that reaches it on held-out rows
+  std::optional<double> unknown = {};    ///< rows less typical than this belong to no class (RowStatus::unknown)
+  std::optional<double> precision = {};  ///< pick the confidence threshold that reaches it on held-out rows
 };
 
 /// One line of the threshold table.
@@ -115,7 +115,7 @@ struct HoldOut {
 /// `unreached`: no label reached the row and it has no class; `classified`: the classifier alone gave it one;
 /// `unknown`: it is less typical of the classes than LabelOptions::unknown asks (its classes are named nevertheless).
 enum class RowStatus : std::uint8_t { given, predicted, unreached, bad, classified, unknown };
-inline constexpr RowStatus all_row_statuses[] = {RowStatus::given, RowStatus::predicted, RowStatus::classified,
+inline constexpr RowStatus all_row_statuses[] = {RowStatus::given,   RowStatus::predicted, RowStatus::classified,
                                                  RowStatus::unknown, RowStatus::unreached, RowStatus::bad};
 std::string_view name(RowStatus status);
 
@@ -131,10 +131,10 @@ struct Suspect {
 /// first choice when its own label is held out (by most repeats), or with its label where its class has no other.
 ///
 /// How typical a node is of the classes: the rank, 0 .. 1, of its evidence among that of the held-out labelled nodes
-/// (lowshot/typicality.h). Evidence is the mass of labels that reached it, 1' of its row of L_t: on the CIFAR set, half of
-/// the classes unlabelled, it told known rows from unknown ones with an AUROC of .75, .86 and .90 at 1, 5 and 20 labels;
-/// the best share of a class .60, .67 and .69, the cosine to the nearest label .64, .70 and .72. 1 where no row is held
-/// out; of labelled nodes that of the evidence when their own label is held out.
+/// (lowshot/typicality.h). Evidence is the mass of labels that reached it, 1' of its row of L_t: on the CIFAR set, half
+/// of the classes unlabelled, it told known rows from unknown ones with an AUROC of .75, .86 and .90 at 1, 5 and 20
+/// labels; the best share of a class .60, .67 and .69, the cosine to the nearest label .64, .70 and .72. 1 where no row
+/// is held out; of labelled nodes that of the evidence when their own label is held out.
 struct LabelResult {
   Matrix<std::int32_t> classes;
   Matrix<float> confidences;
