@@ -102,10 +102,9 @@ struct HoldOut {
   std::vector<std::int32_t> unchecked_classes;  ///< classes with a single label
   LabelRecipe recipe = LabelRecipe::graph;      ///< who answers: graph or own
   std::vector<double> accuracy_by_iteration;    ///< of the graph, 1 .. most_iterations at index 0 ..
-  std::vector<double> own_accuracy,
-      own_loss;                            ///< of graph and classifier, likewise (first repeat; loss: mean over
-                                           ///< classes of -log P); infinite where not tried; or none
-  double temperature = 1;                  ///< T that divides their logarithms; 1 where nothing could be held out
+  std::vector<double> own_accuracy;             ///< of graph and classifier, likewise (first repeat), or none
+  std::vector<double> own_loss;                 ///< mean over classes of -log P; infinite where not tried
+  double temperature = 1;                  ///< T that divides their logarithms; a usual one where nothing is held out
   std::uint32_t iterations = 0;            ///< the chosen (or given) number
   double accuracy = 0, low = 0, high = 0;  ///< at `iterations`, with its 95 % interval (Wilson)
   std::vector<ThresholdRow> thresholds;    ///< falling share
@@ -133,7 +132,7 @@ struct Suspect {
 /// How typical a node is of the classes: the rank, 0 .. 1, of its evidence among that of the held-out labelled nodes
 /// (lowshot/typicality.h). Evidence is the mass of labels that reached it, 1' of its row of L_t: on the CIFAR set, half
 /// of the classes unlabelled, it told known rows from unknown ones with an AUROC of .75, .86 and .90 at 1, 5 and 20
-/// labels; the best share of a class .60, .67 and .69, the cosine to the nearest label .64, .70 and .72. 1 where no row
+/// labels; the best share of a class .61, .67 and .69, the cosine to the nearest label .64, .70 and .72. 1 where no row
 /// is held out; of labelled nodes that of the evidence when their own label is held out.
 struct LabelResult {
   Matrix<std::int32_t> classes;

@@ -85,7 +85,8 @@ InDomain in_domain(Share near, Share all, Smoothing smoothing = Smoothing::autom
 double novel_offset(std::uint64_t labels);
 
 /// scores <- (1 - a) D + a scores + offset, rows x C. `votes`: what diffusion reads out, at least 0; `scores`: the
-/// classifier's log-probabilities; `offset`: one a class. Each row by itself: independent of threads. Never NaN.
+/// classifier's log-probabilities; `offset`: one a class, or none at all. Each row by itself: independent of threads.
+/// Never NaN.
 void fuse(Context& context, MatrixView<const float> votes, std::span<const float> offset, double a,
           MatrixView<float> scores);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lowshot/descriptors.h"
 #include "lowshot/matrix.h"
 
 namespace lowshot {
@@ -37,6 +38,9 @@ void require_finite(MatrixView<const float> rows, const std::string& source, std
 
 /// Divides every row by its Euclidean norm (accumulated in double). A zero row stays zero. In place.
 void normalise_rows(MatrixView<float> rows);
+
+/// Rows in memory as a source; they must outlive it. `name`: for messages.
+std::unique_ptr<RowSource> rows_in_memory(DescriptorView rows, std::string name);
 
 /// Rows begin .. end-1 of a source as one matrix, checked by require_usable.
 Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t end);

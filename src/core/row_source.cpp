@@ -53,6 +53,25 @@ void require_rows(MatrixView<const float> rows, const std::string& source, std::
   }
 }
 
+class MemoryRows : public RowSource {
+ public:
+  MemoryRows(DescriptorView rows, std::string name) : rows_(rows), name_(std::move(name)) {}
+
+  std::uint64_t rows() const override { return rows_.rows(); }
+  std::uint32_t dim() const override { return static_cast<std::uint32_t>(rows_.cols()); }
+  bool is_half() const override { return rows_.is_half(); }
+  void read(std::uint64_t begin, MatrixView<float> out) override {
+    for (std::size_t i = 0; i < out.rows(); ++i)
+      if (const float* row = rows_.load(begin + i, out.row(i)); row != out.row(i))
+        std::copy_n(row, out.cols(), out.row(i));
+  }
+  std::string name() const override { return name_; }
+
+ private:
+  DescriptorView rows_;
+  std::string name_;
+};
+
 }  // namespace
 
 void require_usable(MatrixView<const float> rows, const std::string& source, std::uint64_t first_row) {
@@ -70,6 +89,10 @@ void normalise_rows(MatrixView<float> rows) {
     const double inverse = 1 / std::sqrt(squared);
     for (float& value : rows.row_span(i)) value = static_cast<float>(value * inverse);
   }
+}
+
+std::unique_ptr<RowSource> rows_in_memory(DescriptorView rows, std::string name) {
+  return std::make_unique<MemoryRows>(rows, std::move(name));
 }
 
 Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t end) {

@@ -5,33 +5,6 @@
 #include "core/half.h"
 
 namespace lowshot {
-namespace {
-
-class MemoryRows : public RowSource {
- public:
-  MemoryRows(DescriptorView rows, std::string name) : rows_(rows), name_(std::move(name)) {}
-
-  std::uint64_t rows() const override { return rows_.rows(); }
-  std::uint32_t dim() const override { return static_cast<std::uint32_t>(rows_.cols()); }
-  bool is_half() const override { return rows_.is_half(); }
-  void read(std::uint64_t begin, MatrixView<float> out) override {
-    for (std::size_t i = 0; i < out.rows(); ++i)
-      if (const float* row = rows_.load(begin + i, out.row(i)); row != out.row(i))
-        std::copy_n(row, out.cols(), out.row(i));
-  }
-  std::string name() const override { return name_; }
-
- private:
-  DescriptorView rows_;
-  std::string name_;
-};
-
-}  // namespace
-
-std::unique_ptr<RowSource> source_of(const RawRows& rows, std::string name) {
-  return std::make_unique<MemoryRows>(rows.view(), std::move(name));
-}
-
 std::uint64_t raw_bytes(const RowSource& source, std::uint64_t rows) {
   return rows * source.dim() * (source.is_half() ? sizeof(Half) : sizeof(float));
 }

@@ -2,8 +2,6 @@
 // Chosen rows of a file, as it stores them.
 
 #include <cstdint>
-#include <memory>
-#include <string>
 #include <vector>
 
 #include "lowshot/context.h"
@@ -16,9 +14,6 @@ inline constexpr std::uint64_t read_chosen_block = 4096;  ///< rows read at a ti
 
 /// The rows of a source that `chosen` names, rising. Throws Error (input) naming row and column of NaN and infinity.
 RawRows read_chosen(Context& context, RowSource& source, const std::vector<std::uint32_t>& chosen);
-
-/// `rows` as a source; they must outlive it. `name`: for messages.
-std::unique_ptr<RowSource> source_of(const RawRows& rows, std::string name);
 
 /// What `read_chosen` returns, in bytes.
 std::uint64_t raw_bytes(const RowSource& source, std::uint64_t rows);

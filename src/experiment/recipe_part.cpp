@@ -57,7 +57,7 @@ RecipePart prepare_recipe(Context& context, Recipe recipe, const DataDirectory& 
   for (const std::uint32_t row : base_rows) labels.push_back(label_of_row[row]);
   // The fits pass over the base rows up to seven times; from the file each would be a tenth of a diffusion.
   const RawRows raw = read_chosen(context, train, base_rows);
-  const auto base = source_of(raw, train.name());
+  const auto base = rows_in_memory(raw.view(), train.name());
 
   RecipePart part;
   part.base = base_path(classes);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/half.h"
+#include "diffusion/step.h"
 #include "lowshot/pca.h"
 
 namespace lowshot {
@@ -12,7 +13,7 @@ constexpr std::size_t block_rows = 4096;
 
 // Both L_3 and P are at most 1, and most of L_3 is about 1 over the nodes: times 2^15 nothing overflows, and eleven
 // bits are kept down to 2e-9, far below the 1e-4 of a row's share that L_3 is read with.
-constexpr float scale = 32768;
+constexpr float scale = diffusion::stored_one<Half>;
 
 /// row <- values / scale.
 void load(const Half* from, std::size_t count, float* row) {

@@ -247,7 +247,7 @@ MemoryPlan keep_graph_memory(const Collection& collection, const KeepOptions& op
 std::optional<StreamedKnnPlan> plan_streamed_graph(const Collection& collection, const KeepOptions& options,
                                                    std::uint64_t memory) {
   // The program, the names and the labels are there already; a limit is one for all of it.
-  if (keep_graph_memory(collection, options).total() + resident_bytes() <= memory) return {};
+  if (keep_graph_memory(collection, options).total() + program_bytes <= memory) return {};
   return plan_streamed_knn(collection.rows, collection.dim, collection.half, streamed_options(options, memory));
 }
 

@@ -79,7 +79,6 @@ double classifier_seconds(Context& context, MatrixView<const float> rows, std::u
   }
   const RowTransform transform{own_data::exponent, std::vector<float>(rows.cols())};
   Matrix<float> scores(block, classes);
-  const std::vector<float> no_offset(classes);
   SoftmaxModel model;
   Matrix<double> products;
   const double once = seconds_of([&] { products = own_data_products(context, z); });
@@ -87,7 +86,7 @@ double classifier_seconds(Context& context, MatrixView<const float> rows, std::u
   const double answers = seconds_of([&] {
     transform_rows(context, transform, z.view().rows(0, block));
     log_softmax(context, model, DescriptorView(z.view().rows(0, block)), scores);
-    fuse(context, votes.view().rows(0, block), no_offset, own_data::classifier_share, scores);
+    fuse(context, votes.view().rows(0, block), {}, own_data::classifier_share, scores);
     softmax_rows(context, scores);
   });
   const std::uint32_t tried = own_iterations_tried(all_rows, labelled, options);

@@ -44,8 +44,7 @@ std::vector<std::uint64_t> rows_of_nodes(std::uint64_t rows, std::span<const std
 
 /// csv: row,id,label,confidence,label2,confidence2,...,status,typicality. jsonl: one object a row. npy: `path` holds
 /// int32 [rows, top] class numbers (-1: none), and beside it stand STEM.confidence.npy, STEM.typicality.npy,
-/// STEM.status.npy (0 given, 1 predicted, 2 unreached, 3 bad, 4 classified,
-/// 5 unknown) and STEM.classes.json.
+/// STEM.status.npy (0 given, 1 predicted, 2 unreached, 3 bad, 4 classified, 5 unknown) and STEM.classes.json.
 void write_labels(const std::filesystem::path& path, LabelFormat format, const LabelledRows& rows, std::uint32_t top);
 
 /// row,id,label,confidence,suggested,suggested_confidence, worst first.

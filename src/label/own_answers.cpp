@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "core/half.h"
-#include "label/rows_in_memory.h"
+#include "diffusion/step.h"
 #include "lowshot/calibration.h"
 #include "lowshot/diffusion.h"
 #include "lowshot/own_data.h"
@@ -16,8 +16,8 @@ namespace lowshot {
 namespace {
 
 constexpr std::uint64_t block_rows = 4096;
-constexpr double usual_temperature = 3;  // where nothing can be held out
-constexpr float stored_scale = 32768;    // of U_t, at most 1, in float16: as in the diffusion itself
+constexpr double usual_temperature = 3;           // where nothing can be held out
+constexpr float stored_scale = diffusion::stored_one<Half>;  // of U_t, at most 1: as in the diffusion itself
 
 // Mean over classes of the mean of -log P(given): no class is chosen for because it has many labels.
 double loss_of_classes(MatrixView<const float> probabilities, std::span<const std::int32_t> given) {
@@ -75,8 +75,8 @@ OwnRows gather_own_rows(Context& context, RowSource& source, std::span<const std
     rows.labels.push_back(labels[i]);
   }
   rows.z = gather_rows(source, rows.nodes);
-  RowsInMemory in_memory(rows.z);
-  rows.transform = centred_power(context, in_memory, own_data::exponent);
+  const auto in_memory = rows_in_memory(DescriptorView(rows.z), "rows in memory");
+  rows.transform = centred_power(context, *in_memory, own_data::exponent);
   transform_rows(context, rows.transform, rows.z);
   rows.products = own_data_products(context, rows.z);
   return rows;
@@ -101,7 +101,6 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
   for (std::size_t i = 0; i < checked; ++i)
     place[i] = static_cast<std::size_t>(std::lower_bound(rows.nodes.begin(), rows.nodes.end(), held.nodes[i]) -
                                         rows.nodes.begin());
-  const std::vector<float> no_offset(classes);
   Matrix<float> logs(checked, classes);
   for (std::uint32_t t = votes.first_iteration; t <= votes.iterations; ++t) {
     for (std::uint32_t fold = 0; fold < votes.folds; ++fold) {
@@ -121,7 +120,7 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
       }
       const SoftmaxModel model = own_data_model(context, rows.z, rows.products, labels, at);
       log_softmax(context, model, DescriptorView(z), scores);
-      fuse(context, own_votes, no_offset, own_data::classifier_share, scores);
+      fuse(context, own_votes, {}, own_data::classifier_share, scores);
       for (std::size_t j = 0; j < own.size(); ++j) std::copy_n(scores.row(j), classes, logs.row(own[j]));
     }
     const double temperature = fit_temperature(logs, held.given);
@@ -162,7 +161,6 @@ void own_answers(Context& context, const GraphView& graph, RowSource& source, co
   std::vector<float> factor(classes);
   for (std::uint32_t c = 0; c < classes; ++c)
     factor[c] = masses(iterations, c) > 0 ? static_cast<float>(1 / (masses(iterations, c) * stored_scale)) : 0;
-  const std::vector<float> no_offset(classes);
 
   const std::size_t part_rows = (n + options.parts - 1) / options.parts;
   Matrix<Half> stored(std::min(n, part_rows), classes);
@@ -196,7 +194,7 @@ void own_answers(Context& context, const GraphView& graph, RowSource& source, co
         for (std::size_t c = 0; c < classes; ++c) sum += v(i, c) *= factor[c];
         mass[i] = static_cast<float>(sum);
       }
-      fuse(context, v, no_offset, own_data::classifier_share, s);
+      fuse(context, v, {}, own_data::classifier_share, s);
       const float inverse = static_cast<float>(1 / temperature);
       for (float& value : std::span(s.data(), s.size())) value *= inverse;
       softmax_rows(context, s);

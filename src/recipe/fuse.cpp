@@ -17,7 +17,8 @@ double novel_offset(std::uint64_t labels) {
 
 void fuse(Context& context, MatrixView<const float> votes, std::span<const float> offset, double a,
           MatrixView<float> scores) {
-  assert(votes.rows() == scores.rows() && votes.cols() == scores.cols() && offset.size() == scores.cols());
+  assert(votes.rows() == scores.rows() && votes.cols() == scores.cols() &&
+         (offset.empty() || offset.size() == scores.cols()));
   const double silent = -std::log(static_cast<double>(std::max<std::size_t>(scores.cols(), 1)));
   const int threads = context.thread_count();
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -26,7 +27,7 @@ void fuse(Context& context, MatrixView<const float> votes, std::span<const float
     for (const float v : votes.row_span(i)) sum += v;
     for (std::size_t c = 0; c < scores.cols(); ++c) {
       const double d = sum > 0 ? std::log(votes(i, c) / sum + least_share) : silent;
-      scores(i, c) = static_cast<float>((1 - a) * d + a * scores(i, c) + offset[c]);
+      scores(i, c) = static_cast<float>((1 - a) * d + a * scores(i, c) + (offset.empty() ? 0 : offset[c]));
     }
   }
 }

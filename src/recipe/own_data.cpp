@@ -163,7 +163,6 @@ SoftmaxModel own_data_model(Context& context, MatrixView<const float> z, MatrixV
                             std::span<const std::int32_t> labels, MatrixView<const float> votes) {
   assert(labels.size() == z.rows() && votes.rows() == z.rows() && products.rows() == z.cols());
   Members members = members_of(labels, votes, true);
-  const std::vector<float> no_offset(votes.cols());
   Matrix<float> scores(z.rows(), votes.cols());
   for (int round = 0;; ++round) {
     SoftmaxModel model = discriminant(z, products, labels, members, context.thread_count());
@@ -172,7 +171,7 @@ SoftmaxModel own_data_model(Context& context, MatrixView<const float> z, MatrixV
     for (std::size_t i = 0; i < model.weights.size(); ++i) model.weights.data()[i] *= t;
     if (round + 1 == own_data::rounds) return model;
     log_softmax(context, model, DescriptorView(z), scores);
-    fuse(context, votes, no_offset, own_data::classifier_share, scores);
+    fuse(context, votes, {}, own_data::classifier_share, scores);
     members = members_of(labels, scores, false);
   }
 }

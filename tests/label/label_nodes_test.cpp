@@ -4,7 +4,6 @@
 #include <cmath>
 #include <random>
 
-#include "label/rows_in_memory.h"
 #include "lowshot/graph.h"
 #include "lowshot/knn.h"
 #include "lowshot/label.h"
@@ -53,8 +52,8 @@ std::vector<std::int32_t> labels_of(const Collection& c, const std::vector<std::
 LabelResult label(const Collection& c, const std::vector<std::int32_t>& labels, std::uint32_t classes,
                   const LabelOptions& options = {}, const ShareSink& sink = {}, int threads = 2) {
   Context context = oracle::context_of(best_isa(), threads);
-  RowsInMemory rows(c.rows);
-  return label_nodes(context, c.graph.view(), labels, classes, options, &rows, sink);
+  const auto rows = rows_in_memory(DescriptorView(c.rows), "rows");
+  return label_nodes(context, c.graph.view(), labels, classes, options, rows.get(), sink);
 }
 
 double right(const Collection& c, const LabelResult& result, const std::vector<std::int32_t>& labels) {
