@@ -11,6 +11,7 @@
 #include "lowshot/io.h"
 #include "lowshot/memory.h"
 #include "runs.h"
+#include "variant.h"
 
 namespace lowshot::cli {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 struct Options {
   CommonOptions common;
   ExperimentOptions experiment;
+  VariantOptions variant;
   RunOutputs outputs;
   std::string mode = "val", nlabeled = "1", seed = "1", pca, label_idx, prune = "auto", storage = "auto",
               recipe = "paper", smoothing = "auto", predictions;
@@ -74,26 +76,28 @@ void require_single(const Options& o, std::size_t runs) {
 Json options_json(const Options& o, const ExperimentOptions& e) {
   Json background = Json::array();
   for (const auto& file : e.background) background.push_back(file.string());
-  return {{"data", e.data.string()},
-          {"work", e.work.string()},
-          {"mode", o.mode},
-          {"nlabeled", o.nlabeled},
-          {"seed", o.seed},
-          {"nbg", e.background_rows},
-          {"background", background},
-          {"in_domain", e.in_domain},
-          {"k", e.knn.k},
-          {"knn", name(e.knn.method)},
-          {"recall", e.knn.recall},
-          {"niter", e.diffusion.iterations},
-          {"lslice", o.experiment.diffusion.slice},
-          {"recipe", o.recipe},
-          {"correct_and_smooth", o.smoothing},
-          {"pca", e.pca.kind == PcaChoice::Kind::none ? "none"
-                  : o.pca.empty()                     ? "PCAR256.vt"
-                                                      : o.pca},
-          {"prune", o.prune},
-          {"storage", o.storage}};
+  Json json = {{"data", e.data.string()},
+               {"work", e.work.string()},
+               {"mode", o.mode},
+               {"nlabeled", o.nlabeled},
+               {"seed", o.seed},
+               {"nbg", e.background_rows},
+               {"background", background},
+               {"in_domain", e.in_domain},
+               {"k", e.knn.k},
+               {"knn", name(e.knn.method)},
+               {"recall", e.knn.recall},
+               {"niter", e.diffusion.iterations},
+               {"lslice", o.experiment.diffusion.slice},
+               {"recipe", o.recipe},
+               {"correct_and_smooth", o.smoothing},
+               {"pca", e.pca.kind == PcaChoice::Kind::none ? "none"
+                       : o.pca.empty()                     ? "PCAR256.vt"
+                                                           : o.pca},
+               {"prune", o.prune},
+               {"storage", o.storage}};
+  json.update(variant_json(e.variant));
+  return json;
 }
 
 // A recipe has its own graph and iterations: what would be passed over is refused.
@@ -103,6 +107,8 @@ void require_free(const CLI::App& command, const Options& o) {
     throw Error(ErrorKind::usage, fmt::format("the recipe {} does not smooth", o.recipe), "--correct-and-smooth",
                 "leave the option out, or use --recipe full");
   if (o.recipe == "small" || o.recipe == "full") decided = {"--k", "--niter", "--pca"};
+  if (o.recipe != "paper")
+    decided.insert(decided.end(), {"--weights", "--graph", "--propagation", "--alpha", "--solver", "--class-mass"});
   if (o.recipe == "full") decided.insert(decided.end(), {"--storage", "--prune", "--storeLiters"});
   for (const char* name : decided)
     if (command.count(name) != 0)
@@ -170,6 +176,7 @@ void execute(const Options& o) {
         };
         RunResult result = run(context, part, all[stage], labels, seed, after_paper ? RunOutputs{} : o.outputs, print);
         if (result.recipe) print_choice(context, *result.recipe);
+        if (result.propagation && all[stage].variant.solved()) context.info(solution_text(*result.propagation));
         if (result.unreached_test_rows != 0)
           context.info(fmt::format("{} of {} test rows were reached by no label and count as wrong",
                                    result.unreached_test_rows, result.test_rows));
@@ -245,9 +252,13 @@ void add_diffusion(CLI::App& app) {
   command->add_option("--storeLiters", o->outputs.label_matrix_pattern,
                       "Write L of every iteration: a name with %d, npy [n, C]");
   command->add_option("--predictions", o->predictions, "Write the class and the 5 best of every test row as CSV");
+  add_variant_options(*command, o->variant, false,
+                      "a row and a column for each image: the --nbg of the background, then those of train.hdf5, then "
+                      "those of val.hdf5 (docs/files.md)");
   add_common(*command, o->common);
   command->callback([o, command] {
     require_free(*command, *o);
+    o->experiment.variant = variant_of(*command, o->variant);
     execute(*o);
   });
 }

@@ -4,6 +4,7 @@
 
 #include "lowshot/io.h"
 #include "lowshot/memory.h"
+#include "variant.h"
 
 namespace lowshot::cli {
 namespace {
@@ -29,6 +30,7 @@ Json run_json(const RunResult& r) {
     json["edges"] = r.edges;
   }
   if (r.recipe) json["recipe"] = recipe_json(*r.recipe);
+  if (r.propagation) json["propagation"] = propagation_json(*r.propagation, r.iterations.back().limit);
   json["classes"] = r.classes;
   json["test_rows"] = r.test_rows;
   json["unreached_test_rows"] = r.unreached_test_rows;
@@ -44,6 +46,7 @@ Json iteration_json(const IterationResult& i) {
       {"top1_all", i.accuracy.top1_all}, {"top1_novel", i.accuracy.top1_novel}, {"seconds", i.seconds},
       {"memory_bytes", i.memory}};
   if (!i.recipe.empty()) json["recipe"] = i.recipe;
+  if (i.limit) json["limit"] = true;
   return json;
 }
 
@@ -69,7 +72,9 @@ void write_predictions(const std::string& path, const ClassSet& set, const TopCl
 }
 
 void print_iteration(const IterationResult& i, const std::string& run) {
-  const std::string what = i.recipe.empty() ? fmt::format("iteration {:>2}", i.iteration) : "recipe " + i.recipe;
+  const std::string what = !i.recipe.empty() ? "recipe " + i.recipe
+                           : i.limit         ? "solution"
+                                             : fmt::format("iteration {:>2}", i.iteration);
   fmt::print("{}{}  {:7.3f} s  {:>10}  top-5 accuracy: {:.3f} ({:.3f} on novel)\n", run, what, i.seconds,
              format_bytes(i.memory), i.accuracy.top5_all, i.accuracy.top5_novel);
   std::fflush(stdout);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "lowshot/allocation.h"
 #include "lowshot/context.h"
@@ -45,6 +46,10 @@ struct Weighting {
   std::filesystem::path file = {};  ///< listed
 };
 
+/// "unit", "cosine:G", "selftuning", else the name of a file. Throws Error (usage) for a G that is no number above 0.
+Weighting weighting_of(const std::string& text);
+std::string text_of(const Weighting& weighting);
+
 /// The weights of `graph`, which `symmetrise` made of all columns of `table` (similarities: cosines). Deterministic;
 /// O(n k^2) time. Reads weighting.file, where there is one, by read_edge_weights.
 EdgeWeights edge_weights(Context& context, const GraphView& graph, const KnnTable& table, const Weighting& weighting);
@@ -68,5 +73,9 @@ EdgeWeights self_tuning_weights(Context& context, const GraphView& graph, const 
 /// w_qj of queries and the nodes in their lists (0 for no_node). `scales`: s_j^2 of the nodes.
 Matrix<float> self_tuning_weights(Context& context, const KnnTable& queries, std::span<const float> scales,
                                   double gain);
+
+/// w_qj of queries, for any weighting but `listed`. `table`: the nodes' own neighbours, which say their scales.
+Matrix<float> query_weights(Context& context, const KnnTable& queries, const KnnTable& table,
+                            const Weighting& weighting);
 
 }  // namespace lowshot

@@ -21,9 +21,11 @@
 #include "lowshot/memory.h"
 #include "lowshot/raw_rows.h"
 #include "lowshot/recipe.h"
+#include "lowshot/sparse_matrix.h"
 #include "lowshot/split.h"
 #include "lowshot/three_part.h"
 #include "lowshot/time_plan.h"
+#include "lowshot/variant.h"
 
 namespace lowshot {
 
@@ -53,6 +55,7 @@ struct ExperimentOptions {
   DiffusionOptions diffusion = {};
   Recipe recipe = Recipe::paper;               ///< set by `use_recipe`
   Smoothing smoothing = Smoothing::automatic;  ///< of the recipe full
+  Variant variant = {};                        ///< of the recipe paper
 };
 
 /// Sets the recipe and what belongs to it: k, PCA and iterations.
@@ -85,6 +88,7 @@ struct StaticPart {
   std::vector<NodeId> order;                ///< in which graphs keep the static rows (graph_order); empty: as they are
   std::optional<Graph> graph;               ///< in-domain: the graph of every experiment
   std::optional<RecipePart> recipe;         ///< with a recipe other than the paper's
+  std::optional<SparseMatrix> given;        ///< in the place of rows, tables and order (Variant::graph)
 };
 
 /// `options` with as many classes a slice of the diffusion as fit `limit` bytes, if they leave it open: 64 down to 16.
@@ -110,7 +114,7 @@ struct ExperimentPlan {
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled);
 
 /// How long `prepare` and the runs of all `nlabeled` with `seeds` seeds each will take on this machine. Takes a few
-/// seconds: it reads samples of the descriptors and does the same work on them.
+/// seconds: it reads samples of the descriptors and does the same work on them. Nothing is said of a given graph.
 TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
                             const std::vector<std::uint32_t>& nlabeled, std::size_t seeds);
 
@@ -118,6 +122,7 @@ struct IterationResult {
   std::uint32_t iteration = 0;
   std::string recipe = {};  ///< "small", "full": its answer, with the read-out of this iteration; empty: that alone
   Accuracy accuracy;
+  bool limit = false;        ///< of all iterations, solved; `iteration` is 0
   double seconds = 0;        ///< since the start of the run
   std::uint64_t memory = 0;  ///< resident bytes when the iteration was complete
 };
@@ -136,7 +141,8 @@ struct RunResult {
   std::uint32_t classes = 0;
   double seconds = 0;
   std::optional<RecipeEvidence> recipe;
-  std::optional<TopClasses> top;  ///< of the last iteration, or of the recipe, which then comes last
+  std::optional<PropagationReport> propagation;  ///< of a variant
+  std::optional<TopClasses> top;                 ///< of the last iteration, or of the recipe, which then comes last
 };
 
 /// Where a run's matrices go (protocol, section 5); empty: nowhere.

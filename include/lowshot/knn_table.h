@@ -36,6 +36,9 @@ void tidy(KnnTable& table, int threads = 1);
 /// (a negative similarity of the l2 metric means nothing).
 void drop_negative(KnnTable& table);
 
+/// The first k places of each row.
+KnnTable first_columns(const KnnTable& table, std::size_t k);
+
 /// A table over a part of some rows as a table over all of them: row i of `table`, and id i in it, becomes rows[i];
 /// the other rows are empty and in no list. `rows`: ascending, one a row of `table`, below all_rows.
 KnnTable spread(const KnnTable& table, std::span<const NodeId> rows, std::uint64_t all_rows);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "lowshot/context.h"
@@ -19,11 +20,15 @@ namespace lowshot {
 
 enum class Propagation { diffusion, restart, clamping };
 std::string_view name(Propagation propagation);  ///< "diffusion", "restart", "clamping"
+/// Throws Error (usage) for another word; so does solver_of.
+Propagation propagation_of(const std::string& text);
 
 enum class Solver {
   iterate,              ///< so many steps: a label gets as many edges far
   conjugate_gradients,  ///< restart: its limit, to a tolerance
 };
+std::string_view name(Solver solver);  ///< "iterations", "conjugate-gradients"
+Solver solver_of(const std::string& text);
 
 struct PropagationOptions {
   Propagation method = Propagation::diffusion;

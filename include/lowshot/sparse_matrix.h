@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "lowshot/allocation.h"
 #include "lowshot/context.h"
 #include "lowshot/edge_weights.h"
 #include "lowshot/graph.h"
+#include "lowshot/knn_table.h"
 
 namespace lowshot {
 
@@ -24,8 +26,26 @@ struct SparseMatrix {
 /// A .npz of scipy.sparse.save_npz in the format csr, compressed or not; indices int32 or int64, data float32, float64
 /// (rounded), int32 or int64. Every size is checked against the file and the others before it is allocated. Throws
 /// Error (input) for anything else and, naming row and column, for columns that are not there and for values that are
-/// NaN or not from 0 to largest_edge_weight. Holds a member of the file beside the result.
+/// NaN or not from 0 to largest_edge_weight. Holds a member of the file beside the result. A build without libzip
+/// throws Error (device).
 SparseMatrix read_sparse_npz(const std::filesystem::path& path);
+
+/// How large the matrix of such a file is, from its format, shape and offsets alone, checked as above.
+struct SparseSize {
+  std::uint64_t rows = 0, cols = 0, entries = 0;
+};
+SparseSize sparse_npz_size(const std::filesystem::path& path);
+/// Bytes that read_sparse_npz holds, and of them those of the result.
+std::uint64_t read_sparse_npz_memory(const SparseSize& size);
+std::uint64_t sparse_matrix_memory(const SparseSize& size);
+
+/// Rows `rows` of `m`, in that order; column j becomes new_column[j], and is left out where that is no_node. Each row
+/// by rising new column. `cols`: of the result.
+SparseMatrix submatrix(Context& context, const SparseMatrix& m, std::span<const std::uint64_t> rows,
+                       std::span<const NodeId> new_column, std::uint64_t cols);
+
+/// A row of a table as a row of the matrix, in its order: `weights`, one a place; empty places are no entries.
+SparseMatrix sparse_rows(Context& context, const KnnTable& table, MatrixView<const float> weights, std::uint64_t cols);
 
 /// A graph with the weights of its edges; nodes are kept as they come.
 struct WeightedGraph {
@@ -40,5 +60,7 @@ struct WeightedGraph {
 /// times are added (float32, in the order they come). Throws Error (input) where M is not square or has 2^31 rows or
 /// more; `name` is for the message. Deterministic. Time O(entries log(entries of a row)); holds M^T beside M and B.
 WeightedGraph weighted_graph(Context& context, const SparseMatrix& m, const std::string& name);
+/// Bytes that it holds at its peak beside `m`, result included.
+std::uint64_t weighted_graph_memory(std::uint64_t rows, std::uint64_t entries);
 
 }  // namespace lowshot

@@ -6,6 +6,7 @@
 #include "lowshot/context.h"
 #include "lowshot/edge_weights.h"
 #include "lowshot/matrix.h"
+#include "lowshot/sparse_matrix.h"
 
 namespace lowshot {
 
@@ -20,5 +21,7 @@ void diffuse_weighted(Context& context, const WeightedGraphView& graph, Matrix<f
 /// V = W_2 L: the rows of L that a query names, each by its weight; queries x classes. no_node is skipped.
 Matrix<float> read_out_weighted(Context& context, MatrixView<const float> l, MatrixView<const NodeId> queries,
                                 MatrixView<const float> weights);
+/// The same where the queries are rows of a sparse matrix, a column a node.
+Matrix<float> read_out_weighted(Context& context, MatrixView<const float> l, const SparseMatrix& queries);
 
 }  // namespace lowshot

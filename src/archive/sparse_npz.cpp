@@ -19,6 +19,7 @@ namespace {
 
 using io::Scalar;
 
+constexpr std::uint64_t most_entries = std::uint64_t{1} << 48;
 constexpr std::uint64_t header_room = 4096;  // of an npy header; scipy's have 128 bytes
 const char* const made_by = "make it with scipy.sparse.save_npz(name, scipy.sparse.csr_matrix(weights))";
 
@@ -85,11 +86,8 @@ class Member {
   io::NpyHeader header_;
 };
 
-}  // namespace
-
-SparseMatrix read_sparse_npz(const std::filesystem::path& path) {
-  const archive::ZipArchive zip(path);
-  const std::string name = path.string();
+/// Format, shape and offsets.
+SparseMatrix read_rows(const archive::ZipArchive& zip, const std::string& name) {
   const Member format(zip, name, "format", header_room);
   if (const std::string letters = format.letters(); letters != "csr")
     format.fail(fmt::format("expected a sparse matrix in the format csr and found {}", letters));
@@ -118,8 +116,23 @@ SparseMatrix read_sparse_npz(const std::filesystem::path& path) {
     });
   }
   const std::uint64_t entries = m.offsets.back();
-  if (entries > UINT64_MAX / 16)
+  if (entries > most_entries)
     throw Error(ErrorKind::input, fmt::format("{} entries are more than any file holds", entries), name, made_by);
+  return m;
+}
+
+}  // namespace
+
+SparseSize sparse_npz_size(const std::filesystem::path& path) {
+  const SparseMatrix m = read_rows(archive::ZipArchive(path), path.string());
+  return {m.rows, m.cols, m.offsets.back()};
+}
+
+SparseMatrix read_sparse_npz(const std::filesystem::path& path) {
+  const archive::ZipArchive zip(path);
+  const std::string name = path.string();
+  SparseMatrix m = read_rows(zip, name);
+  const std::uint64_t entries = m.offsets.back();
   const auto row_of = [&](std::uint64_t e) {
     return std::upper_bound(m.offsets.begin(), m.offsets.end(), e) - m.offsets.begin() - 1;
   };

@@ -79,4 +79,13 @@ void tidy(KnnTable& table, int threads) {
   }
 }
 
+KnnTable first_columns(const KnnTable& table, std::size_t k) {
+  KnnTable first = KnnTable::sized(table.rows(), k);
+  for (std::size_t i = 0; i < table.rows(); ++i) {
+    std::copy_n(table.ids.row(i), k, first.ids.row(i));
+    std::copy_n(table.similarities.row(i), k, first.similarities.row(i));
+  }
+  return first;
+}
+
 }  // namespace lowshot

@@ -142,6 +142,22 @@ std::string_view name(Propagation propagation) {
   return "";
 }
 
+std::string_view name(Solver solver) {
+  return solver == Solver::iterate ? "iterations" : "conjugate-gradients";
+}
+
+Propagation propagation_of(const std::string& text) {
+  for (const Propagation p : {Propagation::diffusion, Propagation::restart, Propagation::clamping})
+    if (text == name(p)) return p;
+  throw Error(ErrorKind::usage, "the propagation is none of diffusion, restart, clamping", text);
+}
+
+Solver solver_of(const std::string& text) {
+  for (const Solver s : {Solver::iterate, Solver::conjugate_gradients})
+    if (text == name(s)) return s;
+  throw Error(ErrorKind::usage, "the solver is none of iterations, conjugate-gradients", text);
+}
+
 void require_consistent(const PropagationOptions& options) {
   const auto refuse = [](const std::string& what, const char* advice) {
     throw Error(ErrorKind::usage, what, "", advice);

@@ -78,4 +78,14 @@ Matrix<float> read_out_weighted(Context& context, MatrixView<const float> l, Mat
   return v;
 }
 
+Matrix<float> read_out_weighted(Context& context, MatrixView<const float> l, const SparseMatrix& queries) {
+  assert(queries.cols == l.rows());
+  Matrix<float> v = Matrix<float>::zeroed(queries.rows, l.cols());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(dynamic, 256)
+  for (std::size_t q = 0; q < queries.rows; ++q)
+    for (std::uint64_t e = queries.offsets[q]; e < queries.offsets[q + 1]; ++e)
+      add_row(l.row(queries.columns[e]), queries.values[e], v.row(q), l.cols());
+  return v;
+}
+
 }  // namespace lowshot

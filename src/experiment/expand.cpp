@@ -42,15 +42,14 @@ std::vector<std::vector<std::string>> values_of(const Plan& plan, const PlanGrou
   return values;
 }
 
-/// What the recipe decides comes into the settings, and what the plan's top says of it is for the other groups.
-void settle_recipe(const Plan& plan, const PlanGroup& group, const Settings& one_case, Settings& settings) {
-  const auto recipe = settings.find("recipe");
-  if (recipe == settings.end()) return;
-  for (const auto& [name, value] : recipe_settings(recipe->second)) {
-    if (one_case.count(name) != 0 || group.axes.count(name) != 0)
-      throw Error(ErrorKind::input, fmt::format("the recipe {} has its own {}", recipe->second, name),
-                  place(plan, group), fmt::format("remove {} there, or give the recipe a group of its own", name));
-    settings[name] = value;
+/// What others decide comes into the settings, and what the plan's top says of it is for the other groups.
+void settle(const Plan& plan, const PlanGroup& group, const Settings& one_case, Settings& settings) {
+  for (const DecidedSetting& decided : decided_settings(settings)) {
+    const bool said = one_case.count(decided.name) != 0 || group.axes.count(decided.name) != 0;
+    if (said && settings[decided.name] != decided.value)
+      throw Error(ErrorKind::input, decided.reason, place(plan, group),
+                  fmt::format("remove {} there, or give the others a group of their own", decided.name));
+    settings[decided.name] = decided.value;
   }
 }
 
@@ -70,7 +69,7 @@ void expand_group(const Plan& plan, const PlanGroup& group, std::vector<PlannedE
       std::uint64_t rest = number;
       for (std::size_t i = options.size(); i-- > 0; rest /= values[i].size())
         e.settings[options[i].name] = values[i][rest % values[i].size()];
-      settle_recipe(plan, group, one_case, e.settings);
+      settle(plan, group, one_case, e.settings);
       if (!seen.insert(e.settings).second)
         throw Error(ErrorKind::input,
                     fmt::format("the group {} holds an experiment twice: mode {}, nlabeled {}, seed {} with the same "

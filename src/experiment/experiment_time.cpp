@@ -5,6 +5,7 @@
 
 #include "experiment/background.h"
 #include "experiment/pca_choice.h"
+#include "experiment/variant_graph.h"
 #include "knn/table_search.h"
 #include "lowshot/derived_files.h"
 #include "lowshot/diffusion_time.h"
@@ -88,6 +89,7 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
   const ExperimentPlan sizes = plan(options, most_labelled);
   const DataDirectory directory(options.data, options.work);
   TimePlan plan;
+  if (options.variant.given_graph()) return plan;
   const auto train = open_hdf5_rows(directory.train());
   std::optional<LinearMap> map = map_of(quiet, directory, options.pca, plan);
   if (sizes.recipe == Recipe::small && sizes.dim < train->dim()) {
@@ -138,6 +140,12 @@ TimePlan experiment_seconds(Context& context, const ExperimentOptions& options,
   const double m = static_cast<double>(nodes), n = static_cast<double>(sizes.nodes);
   const auto queries = static_cast<std::size_t>(std::clamp(std::ceil(static_cast<double>(test_rows) * m / n), 1.0, m));
   const double diffused = seconds_of([&] {
+    if (!options.variant.standard()) {
+      const EdgeWeights weights = edge_weights(quiet, network.view(), table, options.variant.weighting);
+      propagate(quiet, {network.view(), weights}, labels, sizes.classes, propagation_of(options),
+                [](std::uint32_t, std::uint32_t, MatrixView<const float>) {});
+      return;
+    }
     diffuse(quiet, network.view(), labels, sizes.classes, table.ids.view().rows(0, queries), options.diffusion,
             [](std::uint32_t, std::uint32_t, MatrixView<const float>) {});
   });

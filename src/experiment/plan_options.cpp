@@ -6,10 +6,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 
 #include "core/number_list.h"
 #include "io/text_table.h"
 #include "lowshot/error.h"
+#include "lowshot/variant.h"
 
 namespace lowshot {
 namespace {
@@ -108,6 +110,22 @@ PlanOption pca() {
           }};
 }
 
+PlanOption weights() {
+  return {"weights", "unit", [](const std::string& text) -> Values {
+            const Weighting weighting = weighting_of(text);
+            if (weighting.kind == Weighting::Kind::listed) refuse("weights", text, "unit, cosine:G or selftuning");
+            return {text_of(weighting)};
+          }};
+}
+
+PlanOption alpha(double standard) {
+  return {"alpha", fmt::format("{}", standard), [](const std::string& text) -> Values {
+            const double value = parse_real(text);
+            if (!(value >= 0 && value < 1)) refuse("alpha", text, "at least 0 and below 1");
+            return {fmt::format("{}", value == 0 ? 0.0 : value)};
+          }};
+}
+
 std::vector<PlanOption> options_of_diffusion() {
   const ExperimentOptions e;
   return {path("data", ""),
@@ -124,6 +142,12 @@ std::vector<PlanOption> options_of_diffusion() {
           whole("lslice", e.diffusion.slice, 0, UINT32_MAX),
           choice("prune", {"auto", "on", "off"}),
           choice("recipe", {"paper", "small", "full", "auto"}),
+          weights(),
+          path("graph", "default"),
+          choice("propagation", {"diffusion", "restart", "clamping"}),
+          alpha(e.variant.propagation.alpha),
+          choice("solver", {"iterations", "conjugate-gradients"}),
+          flag("class-mass"),
           whole("nlabeled", 1, 0, UINT32_MAX),
           whole("seed", 1, 0, UINT32_MAX)};
 }
@@ -146,6 +170,17 @@ double real_of(const Settings& settings, const char* name) {
   return std::strtod(settings.at(name).c_str(), nullptr);
 }
 
+Variant variant_settings(const Settings& s) {
+  Variant variant;
+  variant.weighting = weighting_of(s.at("weights"));
+  if (s.at("graph") != "default") variant.graph = s.at("graph");
+  variant.propagation.method = propagation_of(s.at("propagation"));
+  variant.propagation.solver = solver_of(s.at("solver"));
+  variant.propagation.alpha = real_of(s, "alpha");
+  variant.propagation.class_mass = s.at("class-mass") == "true";
+  return variant;
+}
+
 }  // namespace
 
 const std::vector<PlanOption>& plan_options(std::string_view method) {
@@ -153,9 +188,27 @@ const std::vector<PlanOption>& plan_options(std::string_view method) {
   return method == "diffusion" ? diffusion : method == "logreg" ? logreg : none;
 }
 
-Settings recipe_settings(const std::string& recipe) {
-  if (recipe == "paper") return {};
-  return {{"k", std::to_string(small_recipe::k)}, {"niter", std::to_string(small_recipe::iterations)}, {"pca", "none"}};
+std::vector<DecidedSetting> decided_settings(const Settings& settings) {
+  std::vector<DecidedSetting> decided;
+  const auto add = [&](const std::string& name, const std::string& value, const std::string& reason) {
+    if (settings.count(name) != 0) decided.push_back({name, value, reason});
+  };
+  const auto recipe = settings.find("recipe");
+  if (recipe == settings.end()) return decided;
+  std::map<std::string, std::string> standard;
+  for (const PlanOption& option : plan_options("diffusion")) standard[option.name] = option.standard;
+  if (recipe->second != "paper") {
+    standard["k"] = std::to_string(small_recipe::k);
+    standard["niter"] = std::to_string(small_recipe::iterations);
+    standard["pca"] = "none";
+    for (const char* name : {"k", "niter", "pca", "weights", "graph", "propagation", "alpha", "solver", "class-mass"})
+      add(name, standard[name], fmt::format("the recipe {} has its own {}", recipe->second, name));
+    return decided;
+  }
+  standard["niter"] = "0";  // of a solution
+  for (const UnusedOption& unused : unused_options(variant_settings(settings)))
+    add(unused.name, standard[unused.name], unused.reason);
+  return decided;
 }
 
 bool is_method(std::string_view name) {
@@ -195,6 +248,7 @@ ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
   e.diffusion.slice = number_of(s, "lslice");
   const std::string& prune = s.at("prune");
   e.diffusion.pruning = prune == "on" ? Pruning::on : prune == "off" ? Pruning::off : Pruning::automatic;
+  e.variant = variant_settings(s);
   use_recipe(e, recipe_of(s.at("recipe")));
   return e;
 }

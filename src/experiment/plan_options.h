@@ -26,8 +26,12 @@ struct PlanOption {
 /// own (combine).
 const std::vector<PlanOption>& plan_options(std::string_view method);
 
-/// What a recipe decides itself, and its values; empty for the paper's.
-Settings recipe_settings(const std::string& recipe);
+/// Settings that others (the recipe, the propagation, a given graph) leave no choice of: the value that they have
+/// then, and why, as a sentence.
+struct DecidedSetting {
+  std::string name, value, reason;
+};
+std::vector<DecidedSetting> decided_settings(const Settings& settings);
 
 inline constexpr std::string_view methods[] = {"diffusion", "logreg", "combine"};
 bool is_method(std::string_view name);

@@ -10,6 +10,7 @@
 #include "experiment/full_recipe.h"
 #include "experiment/pca_choice.h"
 #include "experiment/recipe_part.h"
+#include "experiment/variant_graph.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
@@ -18,6 +19,8 @@
 
 namespace lowshot {
 namespace {
+
+constexpr std::uint64_t program_bytes = std::uint64_t{64} << 20;
 
 struct Inputs {
   DataDirectory directory;
@@ -70,6 +73,13 @@ std::optional<KnnFiles> find_good_enough(const fs::path& prefix, const KnnOption
   return search && serves(*search, knn) ? files : std::nullopt;
 }
 
+std::string iterations_text(const ExperimentOptions& options) {
+  const Variant& variant = options.variant;
+  if (variant.standard()) return fmt::format("{} iterations", options.diffusion.iterations);
+  if (variant.solved()) return fmt::format("conjugate gradients of {}", describe(variant));
+  return fmt::format("{} iterations of {}", options.diffusion.iterations, describe(variant));
+}
+
 }  // namespace
 
 StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint32_t most_labelled) {
@@ -80,6 +90,16 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
     Phase phase(context, "labels");
     return open_inputs(options);
   }();
+  if (options.variant.given_graph()) {
+    Phase phase(context, "given graph");
+    part.classes = std::move(in.classes);
+    part.background = options.background_rows;
+    place_train_rows(part, in.train->rows());
+    part.static_rows = part.background + part.base + (options.in_domain ? part.novel : 0);
+    part.static_labels = label_static_rows(part);
+    part.given = read_sparse_npz(options.variant.graph);
+    return part;
+  }
   const std::uint32_t dim = in.train->dim();
   const ChosenPca pca = [&] {
     Phase phase(context, "pca");
@@ -155,8 +175,10 @@ ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint
 
 ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled) {
   Inputs in = open_inputs(options);
+  const bool given = options.variant.given_graph();
+  require_variant(options, options.background_rows + in.train->rows() + in.val->rows());
   const std::uint32_t dim = in.train->dim();
-  const PcaSource pca = find_pca(in.directory, options.pca);
+  const PcaSource pca = given ? PcaSource{} : find_pca(in.directory, options.pca);
   const bool no_pca = options.pca.kind == PcaChoice::Kind::none;
   const Recipe recipe = settled(options.recipe, base_path(in.classes));
   const std::uint32_t pca_dim = recipe == Recipe::small ? std::min(dim, small_recipe::graph_dim)
@@ -164,10 +186,10 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
                                 : options.pca.kind == PcaChoice::Kind::file
                                     ? static_cast<std::uint32_t>(read_vt(options.pca.file).out())
                                     : std::min(pca.dim, dim);
-  const Background background = open_background(in.directory, options, dim, pca_dim);
+  const Background background = given ? Background{} : open_background(in.directory, options, dim, pca_dim);
 
   StaticPart sizes;
-  sizes.background = background.source ? background.source->rows() : 0;
+  sizes.background = given ? options.background_rows : background.source ? background.source->rows() : 0;
   sizes.classes = std::move(in.classes);
   make_split(sizes.classes, most_labelled, 0);  // refuses more labels than a class has images, before any work
   place_train_rows(sizes, in.train->rows());
@@ -185,6 +207,17 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.background = sizes.background;
   result.base = sizes.base;
   result.labelled_novel = labelled;
+  const std::string last_step =
+      fmt::format("{} over {} nodes and {} classes", iterations_text(options), result.nodes, result.classes);
+  if (given) {
+    const SparseSize size = sparse_npz_size(options.variant.graph);
+    result.memory.add("given graph", read_sparse_npz_memory(size));
+    result.memory.add("its nodes, and propagation",
+                      variant_memory(result.nodes, result.test_rows, result.classes, options));
+    result.memory.add("program and buffers", program_bytes);
+    result.steps = {fmt::format("the graph is read from {}", options.variant.graph.string()), last_step};
+    return result;
+  }
 
   const std::uint64_t place = sizeof(NodeId) + sizeof(float);
   const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, stored_options(options.knn));
@@ -195,7 +228,8 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
       recipe == Recipe::full
           ? full_recipe_memory(result.nodes, options.smoothing == Smoothing::off ? 0 : unlabelled, result.test_rows,
                                result.classes, options.knn.k, options.diffusion.slice)
-          : diffuse_memory(result.nodes, result.test_rows, result.classes, options.diffusion);
+      : options.variant.standard() ? diffuse_memory(result.nodes, result.test_rows, result.classes, options.diffusion)
+                                   : variant_memory(result.nodes, result.test_rows, result.classes, options);
   const std::uint64_t votes = recipe == Recipe::small ? result.test_rows * result.classes * sizeof(float) : 0;
   const std::uint64_t diffusion = run_tables + symmetrise_memory(result.nodes, options.knn.k) + steps + votes;
   result.memory.add("descriptors", (all + result.test_rows) * pca_dim * sizeof(float));
@@ -204,7 +238,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   if (options.recipe != Recipe::paper)
     result.memory.add("the recipe's classifier", recipe_part_memory(recipe, *in.train, *in.val, sizes.base, sizes.novel,
                                                                     result.test_rows, result.classes));
-  result.memory.add("program and buffers", std::uint64_t{64} << 20);
+  result.memory.add("program and buffers", program_bytes);
 
   if (recipe == Recipe::small && pca_dim < dim)
     result.steps.push_back(fmt::format("descriptors are projected to {} directions of the base rows", pca_dim));
@@ -227,8 +261,7 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   result.steps.push_back(fmt::format(
       "{} base rows join them{}; {} test rows are searched", sizes.base,
       options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "", result.test_rows));
-  result.steps.push_back(fmt::format("{} iterations over {} nodes and {} classes", options.diffusion.iterations,
-                                     result.nodes, result.classes));
+  result.steps.push_back(last_step);
   result.recipe = recipe;
   if (recipe == Recipe::small)
     result.steps.push_back("a linear discriminant analysis of the base classes joins their answer");

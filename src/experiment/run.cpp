@@ -1,11 +1,13 @@
 // One (nlabeled, seed): the labelled novel rows join the static part, labels diffuse, test rows are scored.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "experiment/full_recipe.h"
 #include "experiment/recipe_part.h"
 #include "experiment/score_info.h"
+#include "experiment/variant_graph.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
 #include "lowshot/io.h"
@@ -21,72 +23,92 @@ struct Nodes {
   KnnTable queries;                           // test rows' neighbours
   Graph own_graph;                            // empty in the in-domain setting
   std::vector<std::uint32_t> labelled_novel;  // the labelled novel rows
-  KnnTable table;                             // the recipe full: what own_graph was made of
+  KnnTable table;                             // where edges have weights: what own_graph was made of
 };
 
-Nodes join_novel_rows(Context& context, const StaticPart& part, const ExperimentOptions& options, const Split& split) {
-  Nodes nodes;
-  nodes.labels = part.static_labels;
-  std::vector<std::uint32_t> novel_nodes;
+// Neighbours of the nodes and of the test rows, and the graph; in-domain there are the static ones already.
+void join_novel_rows(Context& context, const StaticPart& part, const ExperimentOptions& options, const Split& split,
+                     Nodes& nodes) {
   KnnTable queries = {};
   if (options.in_domain) {
-    for (std::size_t i = 0; i < split.novel_labelled_rows.size(); ++i) {
-      const std::uint64_t node = part.row_of_train[split.novel_labelled_rows[i]];
-      nodes.labels[node] = split.novel_labelled_classes[i];
-      novel_nodes.push_back(static_cast<std::uint32_t>(node));
-    }
-    nodes.labelled_novel = novel_nodes;
-    for (const std::uint32_t row : split.novel_unlabelled_rows)
-      novel_nodes.push_back(static_cast<std::uint32_t>(part.row_of_train[row]));
     const std::size_t k = part.test_table.k();
     queries = KnnTable::sized(part.test.rows(), k);
     std::memcpy(queries.ids.data(), part.test_table.ids.data(), queries.ids.size() * sizeof(NodeId));
     std::memcpy(queries.similarities.data(), part.test_table.similarities.data(), queries.ids.size() * sizeof(float));
   } else {
     Matrix<float> novel(split.novel_labelled_rows.size(), part.rows.cols());
-    for (std::size_t i = 0; i < novel.rows(); ++i) {
+    for (std::size_t i = 0; i < novel.rows(); ++i)
       std::memcpy(novel.row(i), part.rows.row(part.row_of_train[split.novel_labelled_rows[i]]),
                   novel.cols() * sizeof(float));
-      novel_nodes.push_back(static_cast<std::uint32_t>(part.static_rows + i));
-      nodes.labels.push_back(split.novel_labelled_classes[i]);
-    }
     Phase phase(context, "novel rows");
     KnnTable table = extend_knn(context, part.table, part.rows.view().rows(0, part.static_rows), novel, options.knn);
     queries = extend_search_knn(context, part.test_table, part.test, novel, part.static_rows, options.knn);
     drop_negative(table);
     std::vector<NodeId> order = part.order;  // the few new rows come last
-    if (!order.empty()) order.insert(order.end(), novel_nodes.begin(), novel_nodes.end());
+    if (!order.empty()) order.insert(order.end(), nodes.labelled_novel.begin(), nodes.labelled_novel.end());
     nodes.own_graph = symmetrise(context, table, {.order = order});
-    nodes.labelled_novel = novel_nodes;
-    if (part.recipe && part.recipe->recipe == Recipe::full) nodes.table = std::move(table);
+    const bool full = part.recipe && part.recipe->recipe == Recipe::full;
+    if (full || !options.variant.standard()) nodes.table = std::move(table);
   }
   drop_negative(queries);
   nodes.queries = std::move(queries);
+}
+
+Nodes make_nodes(Context& context, const StaticPart& part, const ExperimentOptions& options, const Split& split) {
+  Nodes nodes;
+  nodes.labels = part.static_labels;
+  for (std::size_t i = 0; i < split.novel_labelled_rows.size(); ++i) {
+    const std::uint64_t node =
+        options.in_domain ? part.row_of_train[split.novel_labelled_rows[i]] : part.static_rows + i;
+    nodes.labels.resize(std::max<std::size_t>(nodes.labels.size(), node + 1));
+    nodes.labels[node] = split.novel_labelled_classes[i];
+    nodes.labelled_novel.push_back(static_cast<std::uint32_t>(node));
+  }
+  if (!part.given) join_novel_rows(context, part, options, split, nodes);
 
   for (const std::uint32_t row : split.base_rows)
     nodes.protocol_order.push_back(static_cast<std::uint32_t>(part.row_of_train[row]));
-  nodes.protocol_order.insert(nodes.protocol_order.end(), novel_nodes.begin(), novel_nodes.end());
+  nodes.protocol_order.insert(nodes.protocol_order.end(), nodes.labelled_novel.begin(), nodes.labelled_novel.end());
+  if (options.in_domain)
+    for (const std::uint32_t row : split.novel_unlabelled_rows)
+      nodes.protocol_order.push_back(static_cast<std::uint32_t>(part.row_of_train[row]));
   for (std::uint64_t i = 0; i < part.background; ++i) nodes.protocol_order.push_back(static_cast<std::uint32_t>(i));
   return nodes;
 }
 
-void store_label_matrices(Context& context, const GraphView& graph, const Nodes& nodes, std::uint32_t classes,
-                          const DiffusionOptions& options, const std::string& pattern) {
+/// `spread(sink)` hands over the rows of all nodes.
+void store_label_matrices(const Nodes& nodes, std::uint32_t classes, std::uint32_t last, const std::string& pattern,
+                          const std::function<void(const ScoreSink&)>& spread) {
   const std::size_t at = pattern.find("%d");
   std::vector<NpyTileWriter> files;
-  for (std::uint32_t t = 0; t <= options.iterations; ++t)
+  for (std::uint32_t t = 0; t <= last; ++t)
     files.emplace_back(pattern.substr(0, at) + std::to_string(t) + pattern.substr(at + 2),
                        std::vector<std::uint64_t>{nodes.labels.size(), classes});
   Matrix<float> ordered;
-  diffuse_all_nodes(context, graph, nodes.labels, classes, options,
-                    [&](std::uint32_t t, std::uint32_t first, MatrixView<const float> l) {
-                      if (ordered.cols() < l.cols()) ordered = Matrix<float>(l.rows(), l.cols());
-                      const MatrixView<float> rows(ordered.data(), l.rows(), l.cols());
-                      for (std::size_t i = 0; i < l.rows(); ++i)
-                        std::memcpy(rows.row(i), l.row(nodes.protocol_order[i]), l.cols() * sizeof(float));
-                      files[t].write(0, first, rows);
-                    });
+  spread([&](std::uint32_t t, std::uint32_t first, MatrixView<const float> l) {
+    if (ordered.cols() < l.cols()) ordered = Matrix<float>(l.rows(), l.cols());
+    const MatrixView<float> rows(ordered.data(), l.rows(), l.cols());
+    for (std::size_t i = 0; i < l.rows(); ++i)
+      std::memcpy(rows.row(i), l.row(nodes.protocol_order[i]), l.cols() * sizeof(float));
+    files[t].write(0, first, rows);
+  });
   for (NpyTileWriter& file : files) file.commit();
+}
+
+GraphView graph_of(const StaticPart& part, const Nodes& nodes) {
+  return part.graph ? part.graph->view() : nodes.own_graph.view();
+}
+
+/// Nothing for the method as it is in the paper.
+std::optional<VariantGraph> variant_graph(Context& context, const StaticPart& part, const ExperimentOptions& options,
+                                          const Split& split, const Nodes& nodes) {
+  if (options.variant.standard()) return {};
+  Phase phase(context, "edge weights");
+  if (part.given)
+    return take_from_given(context, part, options.variant.graph.string(),
+                           options.in_domain ? std::span<const std::uint32_t>{} : split.novel_labelled_rows);
+  return weigh(context, options.variant, graph_of(part, nodes), options.in_domain ? part.table : nodes.table,
+               nodes.queries);
 }
 
 }  // namespace
@@ -97,11 +119,12 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
   const auto start = std::chrono::steady_clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   const Split split = make_split(part.classes, nlabeled, seed);
-  const Nodes nodes = join_novel_rows(context, part, options, split);
-  const GraphView graph = options.in_domain ? part.graph->view() : nodes.own_graph.view();
+  const Nodes nodes = make_nodes(context, part, options, split);
+  const std::optional<VariantGraph> variant = variant_graph(context, part, options, split, nodes);
+  const GraphView graph = variant ? variant->graph : graph_of(part, nodes);
   const std::uint32_t classes = static_cast<std::uint32_t>(part.classes.classes());
-  const std::uint32_t last = options.diffusion.iterations;
-  const std::size_t tests = part.test.rows();
+  const std::uint32_t last = last_iteration(options);
+  const std::size_t tests = part.classes.test_rows.size();
 
   RunResult result;
   result.nlabeled = nlabeled;
@@ -138,6 +161,7 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
       for (; reported <= last && offered[reported] == classes; ++reported) {
         IterationResult& iteration = result.iterations[reported];
         iteration.iteration = reported;
+        iteration.limit = options.variant.solved();
         iteration.accuracy = accuracy(top[reported], part.classes.test_labels, part.classes.is_novel);
         iteration.seconds = elapsed();
         iteration.memory = resident_bytes();
@@ -154,6 +178,8 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
       result.recipe->in_domain = measure_in_domain(all, options.smoothing);
       votes = full_recipe_votes(context, *part.recipe, part.classes, three.plain, all, result.recipe->in_domain,
                                 options.diffusion.slice, sink);
+    } else if (variant) {
+      result.propagation = propagate_to_tests(context, *variant, nodes.labels, classes, options, sink);
     } else {
       diffuse(context, graph, nodes.labels, classes, nodes.queries.ids, options.diffusion, sink);
     }
@@ -190,7 +216,12 @@ RunResult run(Context& context, const StaticPart& part, const ExperimentOptions&
   }
   if (!outputs.label_matrix_pattern.empty()) {
     Phase phase(context, "label matrices");
-    store_label_matrices(context, graph, nodes, classes, options.diffusion, outputs.label_matrix_pattern);
+    store_label_matrices(nodes, classes, last, outputs.label_matrix_pattern, [&](const ScoreSink& sink) {
+      if (variant)
+        propagate(context, variant->view(), nodes.labels, classes, propagation_of(options), sink);
+      else
+        diffuse_all_nodes(context, graph, nodes.labels, classes, options.diffusion, sink);
+    });
   }
   result.unreached_test_rows = top[last].unreached_rows();
   result.top = std::move(top[last]);

@@ -9,6 +9,10 @@ namespace {
 
 constexpr float least_scale = 1e-6f;  // s^2: below it cosines in float32 (6e-8) say little
 
+float cosine_weight(float similarity, double exponent) {
+  return static_cast<float>(std::pow(std::max(0.0, static_cast<double>(similarity)), exponent));
+}
+
 float weight(float similarity, float scale_i, float scale_j, double gain) {
   const double squared = std::max(0.0, 2 - 2 * static_cast<double>(similarity));
   return static_cast<float>(std::exp(-gain * squared / std::sqrt(static_cast<double>(scale_i) * scale_j)));
@@ -98,8 +102,7 @@ EdgeWeights edge_weights(Context& context, const GraphView& graph, const KnnTabl
       return weigh(context, graph, table, [](const TableEdge& e) { return static_cast<float>(e.multiplicity); });
     case Weighting::Kind::cosine:
       return weigh(context, graph, table, [&](const TableEdge& e) {
-        const double cosine = std::max(0.0, static_cast<double>(similarity(table, e)));
-        return static_cast<float>(e.multiplicity * std::pow(cosine, weighting.exponent));
+        return static_cast<float>(e.multiplicity) * cosine_weight(similarity(table, e), weighting.exponent);
       });
     case Weighting::Kind::self_tuning:
       return self_tuning_weights(context, graph, table, weighting.gain);
@@ -119,6 +122,22 @@ Matrix<float> self_tuning_weights(Context& context, const KnnTable& queries, std
       const NodeId j = queries.ids(q, e);
       weights(q, e) = j == no_node ? 0 : weight(queries.similarities(q, e), own[q], scales[j], gain);
     }
+  return weights;
+}
+
+Matrix<float> query_weights(Context& context, const KnnTable& queries, const KnnTable& table,
+                            const Weighting& weighting) {
+  assert(weighting.kind != Weighting::Kind::listed);
+  if (weighting.kind == Weighting::Kind::self_tuning)
+    return self_tuning_weights(context, queries, squared_scales(context, table), weighting.gain);
+  const bool cosine = weighting.kind == Weighting::Kind::cosine;
+  Matrix<float> weights(queries.rows(), queries.k());
+#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+  for (std::size_t q = 0; q < queries.rows(); ++q)
+    for (std::size_t e = 0; e < queries.k(); ++e)
+      weights(q, e) = queries.ids(q, e) == no_node ? 0.0f
+                      : cosine                     ? cosine_weight(queries.similarities(q, e), weighting.exponent)
+                                                   : 1.0f;
   return weights;
 }
 

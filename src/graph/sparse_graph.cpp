@@ -16,15 +16,44 @@ namespace {
 
 using Entry = std::pair<std::uint32_t, float>;  // column, value
 
+/// make_row(i, row) puts the entries of row i into `row`, which is empty; called twice a row.
+template <typename MakeRow>
+SparseMatrix row_by_row(int threads, std::uint64_t rows, std::uint64_t cols, const MakeRow& make_row) {
+  SparseMatrix result{rows, cols, Array<std::uint64_t>(rows + 1), {}, {}};
+  result.offsets[0] = 0;
+  const auto each_row = [&](const auto& take) {
+#pragma omp parallel num_threads(threads)
+    {
+      std::vector<Entry> row;
+#pragma omp for schedule(dynamic, 256)
+      for (std::size_t i = 0; i < rows; ++i) {
+        row.clear();
+        make_row(i, row);
+        take(i, row);
+      }
+    }
+  };
+  each_row([&](std::size_t i, const std::vector<Entry>& row) { result.offsets[i + 1] = row.size(); });
+  add_up(threads, result.offsets);
+  result.columns.resize(result.offsets.back());
+  result.values.resize(result.offsets.back());
+  each_row([&](std::size_t i, const std::vector<Entry>& row) {
+    for (std::size_t e = 0; e < row.size(); ++e)
+      std::tie(result.columns[result.offsets[i] + e], result.values[result.offsets[i] + e]) = row[e];
+  });
+  return result;
+}
+
+void sort_by_column(std::vector<Entry>& row) {
+  std::stable_sort(row.begin(), row.end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
+}
+
 /// Each row by rising column, each column once, no zeros.
 SparseMatrix tidied(int threads, const SparseMatrix& m) {
-  SparseMatrix result{m.rows, m.cols, Array<std::uint64_t>(m.rows + 1), {}, {}};
-  result.offsets[0] = 0;
-  const auto tidy_row = [&](std::size_t i, std::vector<Entry>& row) {
-    row.clear();
+  return row_by_row(threads, m.rows, m.cols, [&](std::size_t i, std::vector<Entry>& row) {
     for (std::uint64_t e = m.offsets[i]; e < m.offsets[i + 1]; ++e)
       if (m.values[e] > 0) row.emplace_back(m.columns[e], m.values[e]);
-    std::stable_sort(row.begin(), row.end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
+    sort_by_column(row);
     std::size_t kept = 0;
     for (std::size_t e = 0; e < row.size(); ++e) {
       if (kept != 0 && row[kept - 1].first == row[e].first)
@@ -33,30 +62,7 @@ SparseMatrix tidied(int threads, const SparseMatrix& m) {
         row[kept++] = row[e];
     }
     row.resize(kept);
-  };
-#pragma omp parallel num_threads(threads)
-  {
-    std::vector<Entry> row;
-#pragma omp for schedule(dynamic, 256)
-    for (std::size_t i = 0; i < m.rows; ++i) {
-      tidy_row(i, row);
-      result.offsets[i + 1] = row.size();
-    }
-  }
-  add_up(threads, result.offsets);
-  result.columns.resize(result.offsets.back());
-  result.values.resize(result.offsets.back());
-#pragma omp parallel num_threads(threads)
-  {
-    std::vector<Entry> row;
-#pragma omp for schedule(dynamic, 256)
-    for (std::size_t i = 0; i < m.rows; ++i) {
-      tidy_row(i, row);
-      for (std::size_t e = 0; e < row.size(); ++e)
-        std::tie(result.columns[result.offsets[i] + e], result.values[result.offsets[i] + e]) = row[e];
-    }
-  }
-  return result;
+  });
 }
 
 /// Rows of the result are by rising column, too. One thread: the order in which entries come is the order in a row.
@@ -99,6 +105,37 @@ SparseMatrix side_by_side(int threads, const SparseMatrix& a, const SparseMatrix
 }
 
 }  // namespace
+
+SparseMatrix submatrix(Context& context, const SparseMatrix& m, std::span<const std::uint64_t> rows,
+                       std::span<const NodeId> new_column, std::uint64_t cols) {
+  assert(new_column.size() == m.cols);
+  return row_by_row(context.thread_count(), rows.size(), cols, [&](std::size_t i, std::vector<Entry>& row) {
+    for (std::uint64_t e = m.offsets[rows[i]]; e < m.offsets[rows[i] + 1]; ++e)
+      if (new_column[m.columns[e]] != no_node) row.emplace_back(new_column[m.columns[e]], m.values[e]);
+    sort_by_column(row);
+  });
+}
+
+SparseMatrix sparse_rows(Context& context, const KnnTable& table, MatrixView<const float> weights, std::uint64_t cols) {
+  return row_by_row(context.thread_count(), table.rows(), cols, [&](std::size_t i, std::vector<Entry>& row) {
+    for (std::size_t e = 0; e < table.k(); ++e)
+      if (table.ids(i, e) != no_node) row.emplace_back(table.ids(i, e), weights(i, e));
+  });
+}
+
+std::uint64_t sparse_matrix_memory(const SparseSize& size) {
+  return (size.rows + 1) * sizeof(std::uint64_t) + size.entries * (sizeof(std::uint32_t) + sizeof(float));
+}
+
+std::uint64_t read_sparse_npz_memory(const SparseSize& size) {
+  return sparse_matrix_memory(size) + std::max(size.entries, size.rows + 1) * sizeof(double);
+}
+
+// Where M is not symmetric: M, M^T, both side by side and B, of up to twice as many entries.
+std::uint64_t weighted_graph_memory(std::uint64_t rows, std::uint64_t entries) {
+  return 2 * sparse_matrix_memory({rows, rows, entries}) + 2 * sparse_matrix_memory({rows, rows, 2 * entries}) +
+         rows * 2 * sizeof(float);
+}
 
 WeightedGraph weighted_graph(Context& context, const SparseMatrix& m, const std::string& name) {
   if (m.rows != m.cols || m.rows > max_nodes)

@@ -43,7 +43,12 @@ SparseMatrix read(const Members& m, bool deflated = false) {
         std::pair("shape", &m.shape), std::pair("data", &m.data)})
     if (!content->empty()) members.push_back({std::string(name) + ".npy", *content, deflated});
   fixtures::put(directory / "g.npz", fixtures::zip_file(members));
-  return read_sparse_npz(directory / "g.npz");
+  SparseMatrix result = read_sparse_npz(directory / "g.npz");
+  const SparseSize size = sparse_npz_size(directory / "g.npz");
+  EXPECT_EQ(size.rows, result.rows);
+  EXPECT_EQ(size.cols, result.cols);
+  EXPECT_EQ(size.entries, result.columns.size());
+  return result;
 }
 
 std::string refused(const Members& m) {

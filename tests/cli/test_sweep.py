@@ -93,7 +93,8 @@ def test_every_option_is_in_the_settings(lowshot, small, tmp_path):
     assert {k: v for k, v in settings.items() if k not in ("data", "nbg")} == {
         "background": "default", "in-domain": "false", "k": "30", "knn": "auto", "label-idx": "default", "lslice": "0",
         "mode": "test", "niter": "10", "nlabeled": "1", "pca": "default", "prune": "auto", "recall": "0.95",
-        "recipe": "paper", "seed": "4"}
+        "recipe": "paper", "seed": "4", "weights": "unit", "graph": "default", "propagation": "diffusion", "alpha": "0.99",
+        "solver": "iterations", "class-mass": "false"}
 
 
 def test_runs_what_is_not_done(lowshot, small, tmp_path):

@@ -103,5 +103,15 @@ TEST(Tidy, AnEmptyTableStaysEmpty) {
   EXPECT_EQ(table.rows(), 0u);
 }
 
+TEST(KnnTable, FirstColumns) {
+  const KnnTable first = first_columns(
+      table_of({{{4, 1.0f}, {2, 0.5f}, {1, 0.25f}}, {{0, 0.75f}, {no_node, -infinity}, {no_node, -infinity}}}), 2);
+  ASSERT_EQ(first.k(), 2u);
+  EXPECT_EQ(first.ids(0, 1), 2u);
+  EXPECT_EQ(first.similarities(0, 1), 0.5f);
+  EXPECT_EQ(first.ids(1, 0), 0u);
+  EXPECT_EQ(first.ids(1, 1), no_node);
+}
+
 }  // namespace
 }  // namespace lowshot

@@ -52,7 +52,9 @@ TEST(Plan, ARecipeDecidesItsGraphAndIterations) {
   EXPECT_THAT(values(all, "niter"), ElementsAre("7", "4"));
   EXPECT_THAT(values(all, "k"), ElementsAre("20", "30"));
   EXPECT_THAT(values(all, "pca"), ElementsAre("default", "none"));
-  for (const char* option : {"k: 30", "niter: 4", "pca: none"}) {
+  EXPECT_EQ(experiments("data: d\ngroups: {a: {method: diffusion, recipe: small, k: 30, niter: 4, pca: none}}").size(),
+            1U);
+  for (const char* option : {"k: 20", "niter: 3", "pca: 64", "weights: selftuning"}) {
     EXPECT_THAT(refusal(std::string("data: d\ngroups:\n  a: {method: diffusion, recipe: small, ") + option + "}"),
                 AllOf(HasSubstr("the recipe small has its own"), HasSubstr("line 3")));
     EXPECT_THAT(
@@ -64,11 +66,28 @@ TEST(Plan, ARecipeDecidesItsGraphAndIterations) {
 TEST(Plan, DefaultsAreThoseOfTheCommands) {
   const auto all = experiments("data: d\ngroups:\n  a: {method: diffusion}\n  b: {method: logreg}\n");
   ASSERT_EQ(all.size(), 2U);
-  const Settings diffusion = {
-      {"background", "default"}, {"data", "d"},     {"in-domain", "false"}, {"k", "30"},     {"label-idx", "default"},
-      {"lslice", "0"},           {"mode", "val"},   {"nbg", "0"},           {"niter", "10"}, {"nlabeled", "1"},
-      {"pca", "default"},        {"prune", "auto"}, {"seed", "1"},          {"knn", "auto"}, {"recall", "0.95"},
-      {"recipe", "paper"}};
+  const Settings diffusion = {{"background", "default"},
+                              {"data", "d"},
+                              {"in-domain", "false"},
+                              {"k", "30"},
+                              {"label-idx", "default"},
+                              {"lslice", "0"},
+                              {"mode", "val"},
+                              {"nbg", "0"},
+                              {"niter", "10"},
+                              {"nlabeled", "1"},
+                              {"pca", "default"},
+                              {"prune", "auto"},
+                              {"seed", "1"},
+                              {"knn", "auto"},
+                              {"recall", "0.95"},
+                              {"recipe", "paper"},
+                              {"weights", "unit"},
+                              {"graph", "default"},
+                              {"propagation", "diffusion"},
+                              {"alpha", "0.99"},
+                              {"solver", "iterations"},
+                              {"class-mass", "false"}};
   EXPECT_EQ(all[0].settings, diffusion);
   const Settings logreg = {
       {"batchsize", "128"}, {"data", "d"}, {"label-idx", "default"}, {"lr", "0.01"}, {"maxiter", "20000"},

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "lowshot/sparse_matrix.h"
@@ -92,6 +93,42 @@ TEST(SparseGraph, IsSquare) {
                 weighted_graph(context, {2, 3, {0, 0, 0}, {}, {}}, "m.npz");
               }),
               HasSubstr("input: expected a square matrix of fewer than 2^31 rows and found 2 x 3; m.npz"));
+}
+
+TEST(SparseGraph, ASubmatrixTakesRowsAndRenumbersColumns) {
+  const SparseMatrix m = random_matrix(40, 9, 11);
+  const Dense whole = dense_of(m);
+  const std::vector<std::uint64_t> rows = {7, 3, 3, 39, 0};
+  std::vector<NodeId> new_column(40, no_node);
+  for (const auto& [from, to] : {std::pair(5, 2), std::pair(0, 0), std::pair(39, 1), std::pair(20, 3)})
+    new_column[static_cast<std::size_t>(from)] = static_cast<NodeId>(to);
+  for (const int threads : {1, 3}) {
+    Context context;
+    context.threads = threads;
+    const SparseMatrix part = submatrix(context, m, rows, new_column, 4);
+    EXPECT_EQ(part.rows, 5u);
+    EXPECT_EQ(part.cols, 4u);
+    const Dense found = dense_of(part);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (std::size_t j = 0; j < 40; ++j)
+        if (new_column[j] != no_node) EXPECT_EQ(found(i, new_column[j]), whole(rows[i], j));
+      EXPECT_TRUE(std::is_sorted(part.columns.begin() + static_cast<std::ptrdiff_t>(part.offsets[i]),
+                                 part.columns.begin() + static_cast<std::ptrdiff_t>(part.offsets[i + 1])));
+    }
+  }
+}
+
+TEST(SparseGraph, RowsOfATableAreRows) {
+  const KnnTable table = oracle::table_of({{3, 0}, {}, {-1, 2}}, 2);
+  Matrix<float> weights(3, 2);
+  for (std::size_t e = 0; e < 6; ++e) weights.data()[e] = static_cast<float>(e + 1);
+  Context context;
+  const SparseMatrix m = sparse_rows(context, table, weights, 5);
+  const Dense found = dense_of(m);
+  EXPECT_EQ(m.columns.size(), 3u);
+  EXPECT_EQ(found(0, 3), 1);
+  EXPECT_EQ(found(0, 0), 2);
+  EXPECT_EQ(found(2, 2), 6);
 }
 
 }  // namespace
