@@ -8,6 +8,7 @@
 #include "common.h"
 #include "inputs.h"
 #include "label/kept_graph.h"
+#include "label/label_graph.h"
 #include "label/label_time.h"
 #include "label/output.h"
 #include "lowshot/error.h"
@@ -15,6 +16,7 @@
 #include "lowshot/label.h"
 #include "lowshot/memory.h"
 #include "report/label_page.h"
+#include "variant.h"
 
 namespace lowshot::cli {
 namespace {
@@ -22,6 +24,8 @@ namespace {
 struct Options {
   CommonOptions common;
   LabelOptions label;
+  VariantOptions variant_texts;
+  Variant variant;
   KnnOptions knn;  // k is label.k
   std::vector<std::string> descriptors, add, ids;
   std::string labels, labelled, out, work, report, images, match = "name", on_bad = "stop", format = "csv", scores,
@@ -138,12 +142,14 @@ void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::s
   fmt::print("held-out accuracy: {} ({} to {} with 95 % confidence; {} labelled rows, {} folds)\n", percent(h.accuracy),
              percent(h.low), percent(h.high), h.checked_rows, o.label.folds);
   fmt::print("  It holds for labels drawn at random; labels picked by hand make it optimistic.\n");
-  fmt::print("iterations: {} ({})\n", h.iterations,
-             o.iterations != 0 ? "as given"
-             : own             ? "the least log-loss when held out"
-                               : "the best when held out");
-  fmt::print("  iterations   graph alone{}\n", h.own_accuracy.empty() ? "" : "   own recipe   its log-loss");
-  for (std::size_t t = 0; t < h.accuracy_by_iteration.size(); ++t) {
+  if (!o.variant.solved()) {
+    fmt::print("iterations: {} ({})\n", h.iterations,
+               o.iterations != 0 ? "as given"
+               : own             ? "the least log-loss when held out"
+                                 : "the best when held out");
+    fmt::print("  iterations   graph alone{}\n", h.own_accuracy.empty() ? "" : "   own recipe   its log-loss");
+  }
+  for (std::size_t t = 0; t < h.accuracy_by_iteration.size() && !o.variant.solved(); ++t) {
     fmt::print("  {:>10}  {:>12}", t + 1, percent(h.accuracy_by_iteration[t]));
     if (t < h.own_accuracy.size() && std::isfinite(h.own_loss[t]))
       fmt::print("  {:>11}  {:>13.3f}", percent(h.own_accuracy[t]), h.own_loss[t]);
@@ -203,12 +209,18 @@ std::uint64_t labelled_rows(const Job& job) {
       std::count_if(job.labels.of_row.begin(), job.labels.of_row.end(), [](std::int32_t c) { return c >= 0; }));
 }
 
-MemoryPlan labelling_memory(const Job& job, const LabelOptions& options) {
+MemoryPlan labelling_memory(const Job& job, const LabelOptions& options, const Variant& variant) {
   const std::uint64_t rows = job.collection.rows, k = stored_k(options.k);
   MemoryPlan plan;
-  plan.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
-  plan.add("symmetric graph", symmetrise_memory(rows, options.k));
-  plan.add("diffusion and classifier",
+  if (variant.given_graph()) {
+    plan.add("given graph", given_label_graph_memory(variant.graph, rows));
+  } else {
+    plan.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
+    plan.add("symmetric graph", symmetrise_memory(rows, options.k));
+  }
+  if (!variant.standard() && !variant.given_graph())
+    plan.add("edge weights", weighted_label_graph_memory(rows, options.k));
+  plan.add(variant.standard() ? "diffusion and classifier" : "propagation",
            label_nodes_memory(rows, labelled_rows(job), job.collection.dim,
                               static_cast<std::uint32_t>(job.labels.classes.size()), options));
   return plan;
@@ -216,14 +228,14 @@ MemoryPlan labelling_memory(const Job& job, const LabelOptions& options) {
 
 // Classes diffused at a time, as many as fit: 16 of them fill a cache line of each row, fewer save nothing. Then rows
 // in parts, each of which is a diffusion more; and where only that helps, a smaller sample for the classifier.
-LabelOptions fitting_options(const Job& job, const LabelOptions& options, std::uint64_t limit) {
+LabelOptions fitting_options(const Job& job, const LabelOptions& options, const Variant& variant, std::uint64_t limit) {
   constexpr std::uint32_t most_parts = 64;
   constexpr std::uint64_t least_sample = 1024;
   LabelOptions tried = options;
   for (; tried.sample_rows >= least_sample; tried.sample_rows /= 2)
     for (tried.parts = 1; tried.parts <= most_parts; tried.parts *= 2)
       for (tried.slice = 64; tried.slice >= 16; tried.slice -= 16)
-        if (labelling_memory(job, tried).total() <= limit) return tried;
+        if (labelling_memory(job, tried, variant).total() <= limit) return tried;
   tried.sample_rows = least_sample;
   tried.parts = most_parts;
   tried.slice = 16;
@@ -232,11 +244,56 @@ LabelOptions fitting_options(const Job& job, const LabelOptions& options, std::u
 
 // The larger of the two stages: building the graph (streamed where the descriptors do not fit), and labelling with it.
 MemoryPlan memory_plan(const Job& job, const Options& o, const std::optional<StreamedKnnPlan>& streamed) {
-  const MemoryPlan build = streamed ? streamed->memory : keep_graph_memory(job.collection, keep_options(o));
-  const MemoryPlan label = labelling_memory(job, o.label);
+  const MemoryPlan build = o.variant.given_graph() ? MemoryPlan{}
+                           : streamed              ? streamed->memory
+                                                   : keep_graph_memory(job.collection, keep_options(o));
+  const MemoryPlan label = labelling_memory(job, o.label, o.variant);
   MemoryPlan plan = build.total() > label.total() ? build : label;
   plan.add("program, names and labels", resident_bytes());
   return plan;
+}
+
+std::vector<std::string> plan_steps(const Job& job, const Options& o, std::uint64_t labels) {
+  const std::string classes = fmt::format("{} labels of {} classes", labels, job.labels.classes.size());
+  if (o.variant.given_graph())
+    return {fmt::format("the graph of {} rows is read from {}", job.collection.rows, o.variant.graph.string()),
+            fmt::format("{} propagate by {}", classes, describe(o.variant))};
+  return {fmt::format("{} rows of {} dimensions in {} files are read", job.collection.rows, job.collection.dim,
+                      job.collection.shards.size()),
+          fmt::format("the {} is built, or taken from {}",
+                      describe_build(job.collection.rows, stored_options(keep_options(o).knn)),
+                      keep_options(o).work.string()),
+          o.variant.standard() ? fmt::format("{} diffuse over it", classes)
+                               : fmt::format("{} propagate by {}", classes, describe(o.variant))};
+}
+
+// The kept graph; nothing is searched and no row is bad where a graph is given.
+KeptGraph graph_of(Context& context, const Job& job, const Options& o) {
+  if (o.variant.given_graph()) return {.origin = "given"};
+  KeptGraph kept = keep_graph(context, job.collection, keep_options(o));
+  require_good(job, kept.bad_rows, o.on_bad);
+  context.info(fmt::format("graph: {} ({}), {}", kept.folder.string(), kept.origin, describe(kept.search)));
+  return kept;
+}
+
+// Labels of all nodes. Takes the kept table, which is not needed behind the graph.
+LabelResult label_graph(Context& context, const Job& job, const Options& o, KeptGraph& kept,
+                        const std::vector<std::int32_t>& labels, const ShareSink& share_sink) {
+  const auto classes = static_cast<std::uint32_t>(job.labels.classes.size());
+  std::optional<Phase> phase(std::in_place, context, "graph");
+  if (o.variant.standard()) {
+    const Graph graph = symmetrise(context, kept.table, {.columns = o.label.k, .order = kept.order});
+    kept.table = {};
+    phase.reset();
+    NodeRows rows(job.collection, keep_options(o), kept.bad_rows);
+    return label_nodes(context, graph.view(), labels, classes, o.label, &*rows, share_sink);
+  }
+  const WeightedGraph graph =
+      o.variant.given_graph() ? given_label_graph(context, o.variant.graph, job.collection.rows)
+                              : weighted_label_graph(context, kept.table, o.label.k, kept.order, o.variant.weighting);
+  kept.table = {};
+  phase.reset();
+  return label_nodes(context, graph.view(), labels, classes, o.label, share_sink);
 }
 
 void execute(const Options& given) {
@@ -256,23 +313,22 @@ void execute(const Options& given) {
   o.label.recipe = o.recipe == "graph" ? LabelRecipe::graph
                    : o.recipe == "own" ? LabelRecipe::own
                                        : LabelRecipe::automatic;
-  o.label = fitting_options(job, o.label, limit - std::min(limit, resident_bytes()));
-  const std::optional<StreamedKnnPlan> streamed = plan_streamed_graph(job.collection, keep_options(o), limit);
+  if (!o.variant.standard()) o.label.propagation = o.variant.propagation;
+  if (o.variant.weighting.kind == Weighting::Kind::listed) open_npy_rows(o.variant.weighting.file);  // is it there?
+  o.label = fitting_options(job, o.label, o.variant, limit - std::min(limit, resident_bytes()));
+  std::optional<StreamedKnnPlan> streamed;
+  if (!o.variant.given_graph()) streamed = plan_streamed_graph(job.collection, keep_options(o), limit);
   const MemoryPlan memory = memory_plan(job, o, streamed);
   if (o.common.dry_run) {
     PlanText text;
-    text.steps = {fmt::format("{} rows of {} dimensions in {} files are read", job.collection.rows, job.collection.dim,
-                              job.collection.shards.size()),
-                  fmt::format("the {} is built, or taken from {}",
-                              describe_build(job.collection.rows, stored_options(keep_options(o).knn)),
-                              keep_options(o).work.string()),
-                  fmt::format("{} labels of {} classes diffuse over it", labels, job.labels.classes.size())};
+    text.steps = plan_steps(job, o, labels);
     if (streamed)
       text.steps.push_back(
           fmt::format("the descriptors do not fit memory: they are read {} times and go to about {} "
                       "overlapping cells, searched one by one; scratch files take about {}",
                       streamed->passes + 1, streamed->parts, format_bytes(streamed->scratch_bytes)));
     text.memory = memory.items;
+    if (o.variant.given_graph()) return print_plan(text, o.common);
     text.time = label_seconds(context, job.collection, keep_options(o), labels,
                               static_cast<std::uint32_t>(job.labels.classes.size()), o.label)
                     .items;
@@ -284,30 +340,20 @@ void execute(const Options& given) {
   }
   memory.require(context.memory_limit, "raise --memory, or reduce the descriptors with `lowshot pca apply`");
 
-  KeptGraph kept = keep_graph(context, job.collection, keep_options(o));
-  require_good(job, kept.bad_rows, o.on_bad);
-  context.info(fmt::format("graph: {} ({}), {}", kept.folder.string(), kept.origin, describe(kept.search)));
+  KeptGraph kept = graph_of(context, job, o);
 
   // Rows -> nodes.
   std::vector<std::int32_t> node_labels;
   node_labels.reserve(job.collection.rows);
   for (const std::uint64_t row : rows_of_nodes(job.collection.rows, kept.bad_rows))
     node_labels.push_back(job.labels.of_row[row]);
-  Graph graph;
-  {
-    Phase phase(context, "graph");
-    graph = symmetrise(context, kept.table, {.columns = o.label.k, .order = kept.order});
-    kept.table = {};
-  }
   const auto classes = static_cast<std::uint32_t>(job.labels.classes.size());
   std::optional<NpyTileWriter> scores;
   if (!o.scores.empty()) scores.emplace(o.scores, std::vector<std::uint64_t>{job.rows, classes}, true);
   const ShareSink write_shares = [&](std::uint64_t node, std::uint32_t first, MatrixView<const float> shares) {
     write_good_rows(*scores, node, first, shares, kept.bad_rows, job.rows);
   };
-  NodeRows node_rows(job.collection, keep_options(o), kept.bad_rows);
-  const LabelResult result = label_nodes(context, graph.view(), node_labels, classes, o.label, &*node_rows,
-                                         scores ? write_shares : ShareSink{});
+  const LabelResult result = label_graph(context, job, o, kept, node_labels, scores ? write_shares : ShareSink{});
   if (scores) scores->commit();
 
   const LabelledRows rows{job.rows, kept.bad_rows, job.labels.of_row, job.labels.classes, job.ids ? &*job.ids : nullptr,
@@ -324,6 +370,9 @@ void execute(const Options& given) {
   }
 
   if (!o.report.empty()) write_file(o.report, label_page(rows, {fs::path(o.out).filename().string(), o.images}));
+  if (!o.variant.standard())
+    fmt::print("propagation: {}{}\n", describe(o.variant),
+               o.variant.solved() ? ", " + solution_text(result.propagation) : "");
   print_hold_out(result.hold_out, o, job.labels.classes);
   std::map<RowStatus, std::uint64_t> by_status;
   std::vector<std::uint64_t> by_class(job.labels.classes.size());
@@ -344,14 +393,27 @@ void execute(const Options& given) {
   json["suspects"] = result.suspects.size();
   json["choices"] = {{"recipe", name(result.hold_out.recipe)},
                      {"recipe_reason", recipe_reason(result.hold_out, o)},
-                     {"iterations", result.hold_out.iterations},
+                     {"iterations", o.variant.solved() ? Json(nullptr) : Json(result.hold_out.iterations)},
                      {"temperature", result.hold_out.temperature},
                      {"k", o.label.k},
                      {"graph", kept.origin}};
-  json["graph"] = search_json(kept.search);
+  json["choices"].update(variant_json(o.variant));
+  if (!o.variant.standard()) json["propagation"] = propagation_json(result.propagation, o.variant.solved());
+  json["graph"] = o.variant.given_graph() ? Json{{"file", o.variant.graph.string()}} : search_json(kept.search);
   json["hold_out"] = hold_out_json(result.hold_out, job.labels.classes);
   add_run_facts(json, context);
   write_json(o.common, json);
+}
+
+// The classifier takes part beside the paper's diffusion alone.
+void require_graph_alone(const CLI::App& command, Options& o) {
+  if (o.variant.standard()) return;
+  if (command.count("--recipe") != 0 && o.recipe != "graph")
+    throw Error(ErrorKind::usage,
+                fmt::format("with {} the graph answers alone, and the recipe {} has a classifier beside it",
+                            describe(o.variant), o.recipe),
+                "--recipe", "leave it out, or use --recipe graph");
+  o.recipe = "graph";
 }
 
 }  // namespace
@@ -411,8 +473,14 @@ void add_label(CLI::App& app) {
   command->add_option("--report", o->report,
                       "Write a page (HTML, one file) that shows counts, trust, and rows to look at");
   command->add_option("--images", o->images, "Folder in which the ids are image files, for the thumbnails of --report");
+  add_variant_options(*command, o->variant_texts, true,
+                      "a row and a column for each descriptor, in their order; their values are not looked at then");
   add_common(*command, o->common);
-  command->callback([o] { execute(*o); });
+  command->callback([o, command] {
+    o->variant = variant_of(*command, o->variant_texts);
+    require_graph_alone(*command, *o);
+    execute(*o);
+  });
 }
 
 }  // namespace lowshot::cli

@@ -14,7 +14,9 @@
 
 #include "lowshot/context.h"
 #include "lowshot/diffusion.h"
+#include "lowshot/edge_weights.h"
 #include "lowshot/graph.h"
+#include "lowshot/propagation.h"
 #include "lowshot/row_source.h"
 
 namespace lowshot {
@@ -86,6 +88,8 @@ struct LabelOptions {
   std::uint32_t top = 3;                         ///< classes reported a row
   std::optional<double> unknown = {};    ///< rows less typical than this belong to no class (RowStatus::unknown)
   std::optional<double> precision = {};  ///< pick the confidence threshold that reaches it on held-out rows
+  /// On a graph with weights (iterations, read_from and slice come from above); nothing: the paper's on ids alone.
+  std::optional<PropagationOptions> propagation = {};
 };
 
 /// One line of the threshold table.
@@ -105,7 +109,7 @@ struct HoldOut {
   std::vector<double> own_accuracy;             ///< of graph and classifier, likewise (first repeat), or none
   std::vector<double> own_loss;                 ///< mean over classes of -log P; infinite where not tried
   double temperature = 1;                  ///< T that divides their logarithms; a usual one where nothing is held out
-  std::uint32_t iterations = 0;            ///< the chosen (or given) number
+  std::uint32_t iterations = 0;            ///< the chosen (or given) number; of a solution 1
   double accuracy = 0, low = 0, high = 0;  ///< at `iterations`, with its 95 % interval (Wilson)
   std::vector<ThresholdRow> thresholds;    ///< falling share
   std::optional<ThresholdRow> picked;      ///< for --precision; nothing when no threshold reaches it
@@ -141,6 +145,7 @@ struct LabelResult {
   std::vector<RowStatus> status;
   std::vector<Suspect> suspects;  ///< worst first; `row` is a node
   HoldOut hold_out;
+  PropagationReport propagation;  ///< on a graph with weights
 };
 
 /// Receives the confidences of nodes first_node .., classes first_class ..
@@ -153,6 +158,11 @@ using ShareSink =
 LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                         std::uint32_t classes, const LabelOptions& options, RowSource* rows = nullptr,
                         const ShareSink& share_sink = {});
+/// The same on a graph with weights, by options.propagation; the graph answers alone (options.recipe is not looked at).
+/// Each fold of one repeat is propagated anew: clamping and class masses are not linear in the labels. Of a solution
+/// the number of iterations is 1 throughout.
+LabelResult label_nodes(Context& context, const WeightedGraphView& graph, std::span<const std::int32_t> labels,
+                        std::uint32_t classes, const LabelOptions& options, const ShareSink& share_sink = {});
 /// `labelled`: labelled nodes; `dim`: of the descriptors, 0 without.
 std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint64_t labelled, std::uint32_t dim, std::uint32_t classes,
                                  const LabelOptions& options);

@@ -6,6 +6,7 @@
 
 #include "label/held_out_scores.h"
 #include "label/own_answers.h"
+#include "label/propagated.h"
 #include "lowshot/error.h"
 #include "lowshot/evaluation.h"
 #include "lowshot/hold_out.h"
@@ -163,6 +164,7 @@ std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint64_t labelled, st
                                  const LabelOptions& options) {
   const DiffusionOptions diffusion{.iterations = options.iterations.value_or(options.most_iterations),
                                    .slice = options.slice};
+  if (options.propagation) return propagated_memory(nodes, labelled, classes, options);
   const std::uint64_t answer = (sizeof(std::int32_t) + sizeof(float)) * options.top + sizeof(float) + sizeof(RowStatus);
   const bool own = dim != 0 && options.recipe != LabelRecipe::graph;
   const std::uint64_t asked = std::min(nodes, labelled + (own ? options.sample_rows : 0));
@@ -201,12 +203,15 @@ bool graph_is_better(const HeldOutScores& graph, std::uint32_t graph_at, const H
   return clearly_better(only_graph, only_own);
 }
 
-Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                           std::uint32_t classes, const LabelOptions& options, RowSource* rows, HoldOut& summary) {
+// `weighted`: the graph with its weights, where it has some.
+Choice hold_out_and_choose(Context& context, const GraphView& graph, const WeightedGraphView* weighted,
+                           std::span<const std::int32_t> labels, std::uint32_t classes, const LabelOptions& options,
+                           RowSource* rows, HoldOut& summary) {
   Choice choice;
   OwnRows own_rows;
   FoldVotes votes;
-  const std::uint32_t most = std::max(options.iterations.value_or(options.most_iterations), 1u);
+  const std::uint32_t most = weighted != nullptr ? iterations_tried(options)
+                                                 : std::max(options.iterations.value_or(options.most_iterations), 1u);
   const bool own = rows != nullptr && options.recipe != LabelRecipe::graph;
   if (own) {
     own_rows = gather_own_rows(context, *rows, labels, options.sample_rows);
@@ -214,7 +219,9 @@ Choice hold_out_and_choose(Context& context, const GraphView& graph, std::span<c
     votes.first_iteration = first_own_iteration(graph.nodes(), labelled, options);
   }
   const Phase phase(context, "hold-out");
-  choice.held = hold_out(context, graph, labels, classes, options, most, own_rows.sample, own ? &votes : nullptr);
+  choice.held = weighted != nullptr
+                    ? hold_out_propagated(context, *weighted, labels, classes, options)
+                    : hold_out(context, graph, labels, classes, options, most, own_rows.sample, own ? &votes : nullptr);
   const HeldOutScores& held = choice.held;
   summary.checked_rows = held.nodes.size();
   summary.unchecked_classes = held.unchecked_classes;
@@ -255,36 +262,43 @@ void set_answer(LabelResult& result, std::size_t node, std::size_t place, std::i
   result.confidences(node, place) = confidence;
 }
 
+/// Hands over the scores of every node, from all labels.
+using AllScores = std::function<void(const ScoreSink& sink)>;
+
+AllScores diffused_scores(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
+                          std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations) {
+  return [=, &context](const ScoreSink& sink) {
+    Matrix<NodeId> every(graph.nodes(), 1);
+    std::iota(every.data(), every.data() + graph.nodes(), NodeId{0});
+    DiffusionOptions diffusion{.iterations = iterations, .slice = options.slice};
+    diffusion.read_from = iterations;
+    diffuse(context, graph, labels, classes, every, diffusion, sink);
+  };
+}
+
 // 2. Diffuse from all labels; every node is read out. result.typicality receives the mass that reached it.
-void answer_by_graph(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                     std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations, LabelResult& result,
+void answer_by_graph(Context& context, const AllScores& all_scores, const LabelOptions& options, LabelResult& result,
                      const ShareSink& share_sink) {
   const Phase phase(context, "diffusion");
-  const std::size_t n = graph.nodes();
+  const std::size_t n = result.status.size();
   TopClasses top(n, options.top);
   std::vector<float>& total = result.typicality;
-  Matrix<NodeId> every(n, 1);
-  std::iota(every.data(), every.data() + n, NodeId{0});
-  DiffusionOptions diffusion{.iterations = iterations, .slice = options.slice};
-  diffusion.read_from = iterations;
-  diffuse(context, graph, labels, classes, every, diffusion,
-          [&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
-            top.offer(first, scores, context.thread_count());
+  all_scores([&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
+    top.offer(first, scores, context.thread_count());
 #pragma omp parallel for num_threads(context.thread_count()) schedule(static)
-            for (std::size_t i = 0; i < n; ++i)
-              for (const float s : scores.row_span(i)) total[i] += s;
-          });
+    for (std::size_t i = 0; i < n; ++i)
+      for (const float s : scores.row_span(i)) total[i] += s;
+  });
   if (share_sink) {
     Matrix<float> shares;
-    diffuse(context, graph, labels, classes, every, diffusion,
-            [&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
-              if (shares.cols() < scores.cols()) shares = Matrix<float>(n, scores.cols());
-              const MatrixView<float> view(shares.data(), n, scores.cols());
+    all_scores([&](std::uint32_t, std::uint32_t first, MatrixView<const float> scores) {
+      if (shares.cols() < scores.cols()) shares = Matrix<float>(n, scores.cols());
+      const MatrixView<float> view(shares.data(), n, scores.cols());
 #pragma omp parallel for num_threads(context.thread_count()) schedule(static)
-              for (std::size_t i = 0; i < n; ++i)
-                for (std::size_t c = 0; c < scores.cols(); ++c) view(i, c) = total[i] > 0 ? scores(i, c) / total[i] : 0;
-              share_sink(0, first, view);
-            });
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t c = 0; c < scores.cols(); ++c) view(i, c) = total[i] > 0 ? scores(i, c) / total[i] : 0;
+      share_sink(0, first, view);
+    });
   }
   for (std::size_t i = 0; i < n; ++i) {
     result.status[i] = top.unreached(i) ? RowStatus::unreached : RowStatus::predicted;
@@ -329,17 +343,15 @@ void rank_typicality(const HeldOutScores& held, std::uint32_t iteration, LabelRe
   for (float& t : result.typicality) t = rank(t);
 }
 
-}  // namespace
-
-LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
-                        std::uint32_t classes, const LabelOptions& options, RowSource* rows,
-                        const ShareSink& share_sink) {
+LabelResult label_all(Context& context, const GraphView& graph, const WeightedGraphView* weighted,
+                      std::span<const std::int32_t> labels, std::uint32_t classes, const LabelOptions& options,
+                      RowSource* rows, const ShareSink& share_sink) {
   const std::size_t n = graph.nodes();
   if (std::none_of(labels.begin(), labels.end(), [](std::int32_t c) { return c >= 0; }))
     throw Error(ErrorKind::input, "no row has a label", "", "give at least one label a class");
   LabelResult result;
   HoldOut& summary = result.hold_out;
-  Choice choice = hold_out_and_choose(context, graph, labels, classes, options, rows, summary);
+  Choice choice = hold_out_and_choose(context, graph, weighted, labels, classes, options, rows, summary);
   const HeldOutScores& held = choice.held;
   if (options.unknown && held.nodes.empty())
     throw Error(ErrorKind::input, "every class has a single label, so none can be held out to say what is typical", "",
@@ -351,8 +363,17 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
   result.status.resize(n);
   if (summary.recipe == LabelRecipe::own)
     answer_by_both(context, graph, labels, options, summary, choice, *rows, result, share_sink);
+  else if (weighted != nullptr)
+    answer_by_graph(
+        context,
+        [&](const ScoreSink& sink) {
+          result.propagation =
+              propagate_from_all(context, *weighted, labels, classes, options, summary.iterations, sink);
+        },
+        options, result, share_sink);
   else
-    answer_by_graph(context, graph, labels, classes, options, summary.iterations, result, share_sink);
+    answer_by_graph(context, diffused_scores(context, graph, labels, classes, options, summary.iterations), options,
+                    result, share_sink);
   for (std::size_t i = 0; i < n; ++i)
     if (labels[i] >= 0) result.status[i] = RowStatus::given;
   rank_typicality(held, summary.iterations, result);
@@ -378,6 +399,19 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
     }
   }
   return result;
+}
+
+}  // namespace
+
+LabelResult label_nodes(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
+                        std::uint32_t classes, const LabelOptions& options, RowSource* rows,
+                        const ShareSink& share_sink) {
+  return label_all(context, graph, nullptr, labels, classes, options, rows, share_sink);
+}
+
+LabelResult label_nodes(Context& context, const WeightedGraphView& graph, std::span<const std::int32_t> labels,
+                        std::uint32_t classes, const LabelOptions& options, const ShareSink& share_sink) {
+  return label_all(context, graph.graph, &graph, labels, classes, options, nullptr, share_sink);
 }
 
 }  // namespace lowshot

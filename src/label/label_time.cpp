@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "label/own_answers.h"
+#include "label/propagated.h"
 #include "lowshot/diffusion_time.h"
 #include "lowshot/graph.h"
 #include "lowshot/io.h"
@@ -39,8 +40,11 @@ double row_steps(double labelled, double growth, double nodes, std::uint32_t ite
 // label_nodes on a sample: as many labels, or as many as the sample holds, then of so many classes fewer.
 double diffusion_seconds(Context& context, MatrixView<const float> rows, std::uint64_t all_rows, std::uint64_t labelled,
                          std::uint32_t classes, const LabelOptions& options) {
-  const std::uint32_t iterations = options.iterations.value_or(options.most_iterations);
-  const double columns = hold_out_columns(static_cast<double>(labelled), classes, options) + classes;
+  const std::uint32_t iterations =
+      options.propagation ? iterations_tried(options) : options.iterations.value_or(options.most_iterations);
+  const double columns = options.propagation
+                             ? classes * (options.folds + 1.0)
+                             : hold_out_columns(static_cast<double>(labelled), classes, options) + classes;
   const double a_node = rough_edge * 2 * options.k * iterations * std::ceil(columns / 16) / context.thread_count();
   const auto affordable = static_cast<std::uint64_t>(wanted_seconds / a_node);
   const std::uint64_t nodes = std::min(rows.rows(), std::clamp(affordable, least_nodes, most_nodes));
@@ -57,11 +61,19 @@ double diffusion_seconds(Context& context, MatrixView<const float> rows, std::ui
   const KnnTable table = build_knn(context, sample, {.k = options.k, .method = KnnMethod::exact});
   Graph graph;
   const double symmetrise_seconds = seconds_of([&] { graph = symmetrise(context, table); });
-  const double seconds = seconds_of([&] { label_nodes(context, graph.view(), labels, sample_classes, options); });
+  const double seconds = seconds_of([&] {
+    if (!options.propagation) {
+      label_nodes(context, graph.view(), labels, sample_classes, options);
+      return;
+    }
+    const EdgeWeights weights = edge_weights(context, graph.view(), table, {});
+    label_nodes(context, WeightedGraphView(graph.view(), weights), labels, sample_classes, options);
+  });
   const double n = static_cast<double>(all_rows), m = static_cast<double>(nodes);
   const double growth = static_cast<double>(graph.view().edges()) / m / 2;  // half of the edges lead to rows reached
-  const double steps = row_steps(static_cast<double>(labelled), growth, n, iterations) /
-                       row_steps(static_cast<double>(sample_labels), growth, m, iterations);
+  const double steps = options.propagation ? 1                              // every row in every step
+                                           : row_steps(static_cast<double>(labelled), growth, n, iterations) /
+                                                 row_steps(static_cast<double>(sample_labels), growth, m, iterations);
   return n / m * (symmetrise_seconds + seconds / share * steps * gather_slowdown(context, graph.view(), all_rows));
 }
 

@@ -8,12 +8,12 @@ def normalised(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def neighbours(queries, rows, k):
-    """(ids, cosines) by falling cosine, queries x k; negative ones are no neighbours: id -1."""
+def neighbours(queries, rows, k, negative=False):
+    """(ids, cosines) by falling cosine, queries x k. An experiment's negative ones are no neighbours: id -1."""
     cosines = queries @ rows.T
     ids = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
     cosines = np.take_along_axis(cosines, ids, axis=1)
-    return np.where(cosines < 0, -1, ids), cosines
+    return np.where((cosines < 0) & (not negative), -1, ids), cosines
 
 
 def squared_scales(ids, cosines):
@@ -37,9 +37,9 @@ def dense(ids, values, columns):
     return a
 
 
-def weighted_graph(rows, k, weights):
+def weighted_graph(rows, k, weights, negative=False):
     """B of the rows' k-NN graph, and a function that makes the weights of test rows' neighbours."""
-    ids, cosines = neighbours(rows, rows, k)
+    ids, cosines = neighbours(rows, rows, k, negative)
     scales = squared_scales(ids, cosines)
     a = dense(ids, scaled(weights, ids, cosines, scales, scales), len(rows))
 
