@@ -135,21 +135,23 @@ void print_hold_out(const HoldOut& h, const Options& o, const std::vector<std::s
   fmt::print("recipe: {} ({})\n", name(h.recipe), recipe_reason(h, o));
   if (h.checked_rows == 0) {
     fmt::print("No label could be held out: every class has a single one, so nothing is known about accuracy.\n");
-    fmt::print("iterations: {} ({})\n", h.iterations,
-               o.iterations != 0 ? "as given" : "the default where nothing can be held out");
+    if (h.iterations != 0)
+      fmt::print("iterations: {} ({})\n", h.iterations,
+                 o.iterations != 0 ? "as given" : "the default where nothing can be held out");
     return;
   }
   fmt::print("held-out accuracy: {} ({} to {} with 95 % confidence; {} labelled rows, {} folds)\n", percent(h.accuracy),
              percent(h.low), percent(h.high), h.checked_rows, o.label.folds);
   fmt::print("  It holds for labels drawn at random; labels picked by hand make it optimistic.\n");
-  if (!o.variant.solved()) {
+  const bool solved = h.iterations == 0;
+  if (!solved) {
     fmt::print("iterations: {} ({})\n", h.iterations,
                o.iterations != 0 ? "as given"
                : own             ? "the least log-loss when held out"
                                  : "the best when held out");
     fmt::print("  iterations   graph alone{}\n", h.own_accuracy.empty() ? "" : "   own recipe   its log-loss");
   }
-  for (std::size_t t = 0; t < h.accuracy_by_iteration.size() && !o.variant.solved(); ++t) {
+  for (std::size_t t = 0; t < h.accuracy_by_iteration.size() && !solved; ++t) {
     fmt::print("  {:>10}  {:>12}", t + 1, percent(h.accuracy_by_iteration[t]));
     if (t < h.own_accuracy.size() && std::isfinite(h.own_loss[t]))
       fmt::print("  {:>11}  {:>13.3f}", percent(h.own_accuracy[t]), h.own_loss[t]);
@@ -393,7 +395,7 @@ void execute(const Options& given) {
   json["suspects"] = result.suspects.size();
   json["choices"] = {{"recipe", name(result.hold_out.recipe)},
                      {"recipe_reason", recipe_reason(result.hold_out, o)},
-                     {"iterations", o.variant.solved() ? Json(nullptr) : Json(result.hold_out.iterations)},
+                     {"iterations", result.hold_out.iterations == 0 ? Json(nullptr) : Json(result.hold_out.iterations)},
                      {"temperature", result.hold_out.temperature},
                      {"k", o.label.k},
                      {"graph", kept.origin}};

@@ -10,30 +10,34 @@ void add_variant_options(CLI::App& command, VariantOptions& options, bool listed
   command
       .add_option(
           "--weights", options.weights,
-          fmt::format("Weights of the graph's edges: unit, cosine:G (the cosine to the power of G), selftuning (by the "
-                      "distance over the distances to both rows' last neighbours){}",
-                      listed ? ", or a file: npy float32 [rows, k], a weight for each neighbour of the kept table" : ""))
+          fmt::format(
+              "Weights of the graph's edges: unit, cosine:G (the cosine to the power of G), selftuning (by the "
+              "distance over the distances to both rows' last neighbours){}",
+              listed ? ", or a file: npy float32 [rows, k], a weight for each neighbour of the kept table" : ""))
       ->capture_default_str();
   command.add_option(
       "--graph", options.graph,
       fmt::format("A graph of your own in place of the k-NN graph: .npz of scipy.sparse.save_npz, CSR, {}", images));
   command
-      .add_option("--propagation", options.propagation,
-                  "How labels spread: diffusion (the paper's), restart (a share of each label comes back at every step; "
-                  "Zhou et al.), clamping (labelled rows keep their label; Zhu et al.)")
+      .add_option(
+          "--propagation", options.propagation,
+          "How labels spread: diffusion (the paper's), restart (a share of each label comes back at every step; "
+          "Zhou et al.), clamping (labelled rows keep their label; Zhu et al.)")
       ->check(CLI::IsMember({"diffusion", "restart", "clamping"}))
       ->capture_default_str();
   command
-      .add_option("--alpha", options.alpha,
-                  "Of restart: the share that comes from the neighbours, 0 to below 1; the larger, the farther labels get")
+      .add_option(
+          "--alpha", options.alpha,
+          "Of restart: the share that comes from the neighbours, 0 to below 1; the larger, the farther labels get")
       ->capture_default_str();
   command
       .add_option("--solver", options.solver,
                   "Of restart: iterations, or conjugate-gradients, which solves for their limit")
       ->check(CLI::IsMember({"iterations", "conjugate-gradients"}))
       ->capture_default_str();
-  command.add_flag("--class-mass", options.class_mass,
-                   "Of restart and clamping: the unlabelled rows' scores of a class are scaled to its share of the labels");
+  command.add_flag(
+      "--class-mass", options.class_mass,
+      "Of restart and clamping: the unlabelled rows' scores of a class are scaled to its share of the labels");
 }
 
 Variant variant_of(const CLI::App& command, const VariantOptions& options) {

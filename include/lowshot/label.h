@@ -109,7 +109,7 @@ struct HoldOut {
   std::vector<double> own_accuracy;             ///< of graph and classifier, likewise (first repeat), or none
   std::vector<double> own_loss;                 ///< mean over classes of -log P; infinite where not tried
   double temperature = 1;                  ///< T that divides their logarithms; a usual one where nothing is held out
-  std::uint32_t iterations = 0;            ///< the chosen (or given) number; of a solution 1
+  std::uint32_t iterations = 0;            ///< the chosen (or given) number; 0: their limit, solved
   double accuracy = 0, low = 0, high = 0;  ///< at `iterations`, with its 95 % interval (Wilson)
   std::vector<ThresholdRow> thresholds;    ///< falling share
   std::optional<ThresholdRow> picked;      ///< for --precision; nothing when no threshold reaches it
@@ -160,7 +160,7 @@ LabelResult label_nodes(Context& context, const GraphView& graph, std::span<cons
                         const ShareSink& share_sink = {});
 /// The same on a graph with weights, by options.propagation; the graph answers alone (options.recipe is not looked at).
 /// Each fold of one repeat is propagated anew: clamping and class masses are not linear in the labels. Of a solution
-/// the number of iterations is 1 throughout.
+/// accuracy_by_iteration has its one value.
 LabelResult label_nodes(Context& context, const WeightedGraphView& graph, std::span<const std::int32_t> labels,
                         std::uint32_t classes, const LabelOptions& options, const ShareSink& share_sink = {});
 /// `labelled`: labelled nodes; `dim`: of the descriptors, 0 without.

@@ -19,7 +19,8 @@ namespace {
 
 using io::Scalar;
 
-constexpr std::uint64_t most_entries = std::uint64_t{1} << 48;
+constexpr std::uint64_t most_entries = std::uint64_t{1} << 56;  // sizes of them do not overflow
+constexpr std::uint64_t least_index = sizeof(std::int32_t);
 constexpr std::uint64_t header_room = 4096;  // of an npy header; scipy's have 128 bytes
 const char* const made_by = "make it with scipy.sparse.save_npz(name, scipy.sparse.csr_matrix(weights))";
 
@@ -118,6 +119,9 @@ SparseMatrix read_rows(const archive::ZipArchive& zip, const std::string& name) 
   const std::uint64_t entries = m.offsets.back();
   if (entries > most_entries)
     throw Error(ErrorKind::input, fmt::format("{} entries are more than any file holds", entries), name, made_by);
+  if (const auto indices = zip.find("indices.npy"); indices && zip.member(*indices).bytes / least_index < entries)
+    throw Error(ErrorKind::input, fmt::format("{} entries are more than it holds", entries),
+                fmt::format("{}, member indices.npy", name), made_by);
   return m;
 }
 

@@ -93,7 +93,8 @@ std::uint64_t variant_memory(std::uint64_t nodes, std::uint64_t test_rows, std::
   const std::uint64_t steps = propagation_memory(nodes, classes, propagation) + test_rows * width * sizeof(float);
   const std::uint64_t degrees = nodes * sizeof(float);
   if (!options.variant.given_graph())
-    return steps + degrees + (2 * nodes + 3 * test_rows) * options.knn.k * sizeof(float);  // at most two entries an edge
+    return steps + degrees +
+           (2 * nodes + 3 * test_rows) * options.knn.k * sizeof(float);  // at most two entries an edge
   const SparseSize size = sparse_npz_size(options.variant.graph);
   const std::uint64_t whole = sparse_matrix_memory({nodes, nodes, size.entries});
   return whole + std::max(weighted_graph_memory(nodes, size.entries),

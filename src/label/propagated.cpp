@@ -104,8 +104,8 @@ std::uint64_t propagated_memory(std::uint64_t nodes, std::uint64_t labelled, std
   const std::uint64_t answer = (sizeof(std::int32_t) + sizeof(float)) * options.top + sizeof(float) + sizeof(RowStatus);
   const std::uint64_t shares = nodes * std::min(options.slice == 0 ? 64u : options.slice, classes) * sizeof(float);
   const std::uint64_t held_out = iterations_tried(options) * labelled * (sizeof(Tally) + sizeof(HeldOutAnswer));
-  return propagation_memory(nodes, classes, propagation_of(options, 1, 1)) + nodes * (answer + 2 * sizeof(std::int32_t)) +
-         shares + held_out;
+  return propagation_memory(nodes, classes, propagation_of(options, 1, 1)) +
+         nodes * (answer + 2 * sizeof(std::int32_t)) + shares + held_out;
 }
 
 }  // namespace lowshot

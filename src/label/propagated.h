@@ -1,6 +1,6 @@
 #pragma once
-// Labels that go along edges with weights (lowshot/propagation.h): what is said of each labelled node when its own label
-// is held out, and of all nodes.
+// Labels that go along edges with weights (lowshot/propagation.h): what is said of each labelled node when its own
+// label is held out, and of all nodes.
 
 #include <cstdint>
 #include <span>

@@ -89,7 +89,10 @@ class Gallery {
 
 // Who answers, and what it was chosen from.
 std::string choice(const HoldOut& h) {
-  std::string text = fmt::format("<p>Recipe <strong>{}</strong>, {} iterations. ", name(h.recipe), h.iterations);
+  const bool solved = h.iterations == 0;
+  std::string text = fmt::format("<p>Recipe <strong>{}</strong>, {}. ", name(h.recipe),
+                                 solved ? "the limit of its iterations" : fmt::format("{} iterations", h.iterations));
+  if (solved && h.checked_rows != 0) return text + "</p>\n";
   if (h.checked_rows == 0) return text + "No label could be held out: every class has a single one.</p>\n";
   text += "Right on held-out labels:</p>\n<table><tr><th>iterations</th><th>graph alone</th>";
   text += h.own_accuracy.empty() ? "</tr>" : "<th>own recipe</th><th>its log-loss</th></tr>";

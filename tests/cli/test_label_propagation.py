@@ -167,6 +167,19 @@ def test_unknown_rows_and_threads(lowshot, collection, tmp_path):
     assert (tmp_path / "out.csv").read_bytes() == first
 
 
+def test_a_single_label_a_class(lowshot, collection, tmp_path):
+    """Nothing is held out; a solution has no number of iterations to show, the page neither."""
+    labels = np.full(ROWS, -1, np.int32)
+    for c in range(CLASSES):
+        labels[np.flatnonzero(collection.labels == c)[0]] = c
+    np.save(tmp_path / "labels.npy", labels)
+    solution = ["--propagation", "restart", "--solver", "conjugate-gradients"]
+    done = lowshot(*collection.call, *solution, "--report", tmp_path / "out.html")
+    assert "No label could be held out" in done.stdout and "iterations:" not in done.stdout
+    assert "the limit of its iterations" in (tmp_path / "out.html").read_text()
+    assert "iterations: 20 (the default" in lowshot(*collection.call, "--propagation", "restart").stdout
+
+
 def test_dry_run(lowshot, collection, tmp_path):
     scipy.sparse.save_npz(tmp_path / "g.npz", scipy.sparse.identity(ROWS, format="csr"))
     out = lowshot(*collection.call, "--dry-run", "--graph", tmp_path / "g.npz", "--propagation", "clamping").stdout

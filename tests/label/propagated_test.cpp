@@ -47,7 +47,8 @@ Made make(std::uint32_t seed) {
   }
   Context context;
   made.graph = weighted_graph(context, m, "made up");
-  for (std::size_t i = 0; i < nodes; ++i) made.labels.push_back(i % 3 == 0 ? static_cast<std::int32_t>(i % classes) : -1);
+  for (std::size_t i = 0; i < nodes; ++i)
+    made.labels.push_back(i % 3 == 0 ? static_cast<std::int32_t>(i % classes) : -1);
   // One class with a single label: it is never held out.
   bool kept = false;
   for (std::int32_t& c : made.labels)
