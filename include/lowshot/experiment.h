@@ -95,7 +95,8 @@ struct StaticPart {
 ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint32_t most_labelled,
                                      std::uint64_t limit);
 
-/// Reads, maps and joins everything static; makes and keeps PCA and background graph where they are absent.
+/// Reads, maps and joins everything static; makes and keeps PCA, background graph and the tables of what is joined to
+/// it where they are absent.
 /// `most_labelled`: the largest nlabeled that will be run. Throws Error for bad input (too few images for it among
 /// them), and before any heavy work when the plan exceeds context.memory_limit.
 StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint32_t most_labelled = 0);
@@ -107,11 +108,15 @@ struct ExperimentPlan {
   std::uint64_t nodes = 0, test_rows = 0;
   std::uint64_t background = 0, base = 0, labelled_novel = 0;  ///< of the nodes
   bool background_graph_stored = false;
+  bool static_tables_kept = false;  ///< the background's graph is not needed
   std::uint32_t dim = 0, classes = 0;
   Recipe recipe = Recipe::paper;  ///< `automatic` settled
   std::vector<std::string> steps;
 };
-ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled);
+/// Whether a plan counts on tables that `prepare` kept. It finds them by name; that they come from other rows is seen
+/// when those have been read, and then `prepare` asks again without them.
+enum class KeptTables { used, ignored };
+ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled, KeptTables kept = KeptTables::used);
 
 /// How long `prepare` and the runs of all `nlabeled` with `seeds` seeds each will take on this machine. Takes a few
 /// seconds: it reads samples of the descriptors and does the same work on them. Nothing is said of a given graph.

@@ -128,6 +128,9 @@ void write_npy(const fs::path& path, MatrixView<const float> values);
 void write_npy(const fs::path& path, MatrixView<const std::int32_t> values);
 /// A one-dimensional or two-dimensional int32/int64 npy as int32 values (Error where one does not fit).
 std::vector<std::int32_t> read_npy_int32(const fs::path& path);
+/// Numbers of rows, below 2^31, as npy int32 [count, 1].
+void write_row_numbers(const fs::path& path, std::span<const std::uint32_t> numbers);
+std::vector<std::uint32_t> read_row_numbers(const fs::path& path);
 
 // --- k-NN tables -----------------------------------------------------------------------------------------------------
 
@@ -145,8 +148,10 @@ std::uint32_t stored_k(std::uint32_t k);
 /// The stored table of `prefix` with the smallest K >= k, if there is one.
 std::optional<KnnFiles> find_knn_files(const fs::path& prefix, std::uint32_t k);
 /// First k columns of a stored table, tidied (KnnTable's order). Ids of -1 are empty places; ids below -1 or not below
-/// `rows` are refused with their row. `rows`: how many rows the table must have.
-KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, int threads = 1);
+/// `ids` are refused with their row. `rows`: how many rows the table must have; `ids`: how many its neighbours are
+/// among, where those are other rows.
+KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, int threads = 1,
+                  std::optional<std::uint64_t> ids = {});
 /// Writes both files; missing columns up to stored_k are filled with -1 / -infinity.
 void write_knn(const KnnFiles& files, const KnnTable& table);
 
@@ -191,6 +196,7 @@ class StoredKnn {
 struct Origin {
   std::vector<std::pair<std::string, std::string>> inputs;   ///< name -> xxh3 (hex)
   std::vector<std::pair<std::string, std::string>> options;  ///< name -> value
+  std::string content = {};  ///< hash of what is stored, for files that are compared with it when read; else empty
 };
 std::string hash_file(const fs::path& path);   ///< xxh3-64 of the content, hex
 std::string hash_text(std::string_view text);  ///< the same of a text
@@ -198,7 +204,7 @@ void write_origin(const fs::path& derived, const Origin& origin);
 /// What the side-car says; nothing where there is none, or one that is damaged or of another format.
 std::optional<Origin> read_origin(const fs::path& derived);
 enum class OriginState { absent, equal, different };
-/// The order of the entries means nothing.
+/// Of inputs and options, whose order means nothing.
 OriginState check_origin(const fs::path& derived, const Origin& origin);
 
 /// Writes `bytes` under `path`, whole or not at all.

@@ -53,6 +53,9 @@ struct KnnReport {
 
 /// Host memory in bytes that build_knn allocates beside its input and including its result.
 std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options);
+/// The same of extend_knn, whose input is a table of `old_rows` rows, too.
+std::uint64_t extend_knn_memory(std::uint64_t old_rows, std::uint64_t new_rows, std::uint32_t dim,
+                                const KnnOptions& options);
 
 /// What build_knn does for that many rows: exact or join.
 KnnMethod build_knn_method(std::uint64_t rows, const KnnOptions& options);

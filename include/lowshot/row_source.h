@@ -45,10 +45,6 @@ std::unique_ptr<RowSource> rows_in_memory(DescriptorView rows, std::string name)
 /// Rows begin .. end-1 of a source as one matrix, checked by require_usable.
 Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t end);
 
-/// Rows numbered `rows` (rising), read in blocks: one pass over the part of the source that holds them. Values as they
-/// are.
-Matrix<float> gather_rows(RowSource& source, std::span<const std::uint32_t> rows);
-
 /// `count` rows (or all, where there are fewer) in so many blocks, evenly spread over a source: files are often sorted
 /// by class, so the first rows are no sample. A block of a compressed file costs a whole chunk at either end. Values
 /// are not checked; those that are not finite become 0. `row_of` receives the row each one is, if it is given.

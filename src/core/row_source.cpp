@@ -106,21 +106,6 @@ Matrix<float> read_rows(RowSource& source, std::uint64_t begin, std::uint64_t en
   return rows;
 }
 
-Matrix<float> gather_rows(RowSource& source, std::span<const std::uint32_t> rows) {
-  constexpr std::uint64_t block_rows = 4096;
-  Matrix<float> gathered(rows.size(), source.dim());
-  Matrix<float> block(static_cast<std::size_t>(std::min(block_rows, source.rows())), source.dim());
-  for (std::size_t i = 0; i < rows.size();) {
-    const std::uint64_t first = rows[i];
-    std::size_t end = i;
-    while (end < rows.size() && rows[end] < first + block_rows) ++end;
-    const MatrixView<float> part = block.view().rows(0, rows[end - 1] - first + 1);
-    source.read(first, part);
-    for (; i < end; ++i) std::copy_n(part.row(rows[i] - first), part.cols(), gathered.row(i));
-  }
-  return gathered;
-}
-
 Matrix<float> read_sample(RowSource& source, std::uint64_t count, std::uint32_t most_blocks,
                           std::vector<std::uint64_t>* row_of) {
   const std::uint64_t rows = source.rows(), size = std::min(count, rows);

@@ -15,6 +15,11 @@ bool own_pca(const ExperimentOptions& options) {
   return options.pca.kind == PcaChoice::Kind::directory;
 }
 
+// What was made here has one.
+bool has_side_car(const KnnFiles& table) {
+  return fs::exists(table.ids.string() + ".meta.json");
+}
+
 // Several files as one source; each must hold raw descriptors (dim) or rows that are already mapped (pca_dim).
 Background open_files(const std::vector<fs::path>& files, std::uint32_t dim, std::uint32_t pca_dim) {
   std::vector<std::unique_ptr<RowSource>> sources;
@@ -103,15 +108,25 @@ Background open_background(const DataDirectory& directory, const ExperimentOptio
   return background;
 }
 
-KnnTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
-                          const Background& background, const ChosenPca& pca, MatrixView<const float> rows) {
+std::optional<KnnFiles> published_table(const DataDirectory& directory, const ExperimentOptions& options,
+                                        std::uint64_t rows) {
+  if (!own_pca(options) || !options.background.empty() || rows == 0) return {};
+  for (const fs::path& folder : {directory.root, directory.work}) {
+    const auto files = find_knn_files(folder / DataDirectory::knn_prefix(rows), options.knn.k);
+    if (files && !has_side_car(*files)) return files;
+  }
+  return {};
+}
+
+BackgroundTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
+                                 const Background& background, const ChosenPca& pca, MatrixView<const float> rows) {
   const fs::path prefix = background_prefix(options, pca.name, rows.rows());
   // A table beside its side-car is ours and must have this origin; one without is published and used as it is.
   const bool published_fits = own_pca(options) && options.background.empty();
   for (const fs::path& folder : {directory.root, directory.work}) {
     const auto files = find_knn_files(folder / prefix, options.knn.k);
     if (!files) continue;
-    const bool ours = fs::exists(files->ids.string() + ".meta.json");
+    const bool ours = has_side_car(*files);
     if (!ours && !published_fits) continue;
     const auto search = search_of_kept(files->ids, options, background, pca, rows.rows());
     if (ours && !search) {
@@ -126,14 +141,15 @@ KnnTable background_table(Context& context, const DataDirectory& directory, cons
     }
     context.info(fmt::format("background graph: {}{}", files->ids.string(),
                              ours ? fmt::format(" ({})", describe(*search)) : ""));
-    return read_knn(*files, rows.rows(), options.knn.k);
+    return {read_knn(*files, rows.rows(), options.knn.k, context.thread_count()), search.value_or(TableSearch{})};
   }
   const auto place = directory.place(prefix);
-  KnnTable table = build_and_keep(context, place, options, background, pca, rows);
+  KnnReport report;
+  KnnTable table = build_and_keep(context, place, options, background, pca, rows, &report);
   if (!place)
     context.info(fmt::format("background graph: not kept, {} cannot be written; name a place with --work",
                              directory.work.string()));
-  return table;
+  return {std::move(table), search_of(stored_options(options.knn), report)};
 }
 
 std::optional<TableSearch> search_of_kept(const fs::path& ids, const ExperimentOptions& options,

@@ -30,10 +30,19 @@ Background open_background(const DataDirectory& directory, const ExperimentOptio
 /// What concatenated_PCAR256.raw is made of.
 Origin origin_of_rows(const DataDirectory& directory, const ChosenPca& pca);
 
-/// The table of the background's rows at least options.knn.k wide: the data directory's, else the one kept in --work if
-/// it was made from these files and its search serves options.knn, else built and kept under the original's names.
-KnnTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
-                          const Background& background, const ChosenPca& pca, MatrixView<const float> rows);
+struct BackgroundTable {
+  KnnTable table;      ///< at least options.knn.k wide
+  TableSearch search;  ///< of a published table, of which nothing is known: exact, so that others' is the weaker one
+};
+
+/// The table of the background's rows: the data directory's, else the one kept in --work if it was made from these
+/// files and its search serves options.knn, else built and kept under the original's names.
+BackgroundTable background_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
+                                 const Background& background, const ChosenPca& pca, MatrixView<const float> rows);
+
+/// A table without a side-car that background_table takes as it is.
+std::optional<KnnFiles> published_table(const DataDirectory& directory, const ExperimentOptions& options,
+                                        std::uint64_t rows);
 
 /// Builds the table, stored_k(options.knn.k) wide, and keeps it at `place`, if there is one.
 KnnTable build_and_keep(Context& context, const std::optional<fs::path>& place, const ExperimentOptions& options,

@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiment/raw_rows.h"
 #include "experiment/score_info.h"
 #include "lowshot/error.h"
 #include "lowshot/io.h"
@@ -74,8 +73,8 @@ LogregPart prepare_logreg(Context& context, const LogregExperimentOptions& optio
   part.row_of_train.resize(in.train->rows());
   for (std::size_t i = 0; i < in.train_rows.size(); ++i)
     part.row_of_train[in.train_rows[i]] = static_cast<std::uint32_t>(i);
-  part.train = read_chosen(context, *in.train, in.train_rows);
-  part.test = read_chosen(context, *in.val, in.classes.test_rows);
+  part.train = gather_rows(context, *in.train, in.train_rows);
+  part.test = gather_rows(context, *in.val, in.classes.test_rows);
   part.classes = std::move(in.classes);
   return part;
 }
@@ -91,7 +90,7 @@ ExperimentPlan plan_logreg(const LogregExperimentOptions& options, std::uint32_t
   plan.memory.add("test rows", raw_bytes(*in.val, tests));
   plan.memory.add("weights and minibatches", train_softmax_memory(classes, dim, options.logreg));
   plan.memory.add("scores", (tests + 1) * classes * sizeof(float) + classes * (dim + 1) * sizeof(float));
-  plan.memory.add("program and buffers", (std::uint64_t{64} << 20) + read_chosen_block * dim * sizeof(float));
+  plan.memory.add("program and buffers", (std::uint64_t{64} << 20) + gather_rows_block * dim * sizeof(float));
   plan.steps.push_back(fmt::format("{} training rows of {} classes and {} test rows are read, {} dimensions, {}",
                                    in.train_rows.size(), classes, tests, dim,
                                    in.train->is_half() ? "float16" : "float32"));

@@ -1,6 +1,7 @@
 // Everything that does not change between the experiments of a table (design fact 7):
 //   class set -> PCA -> descriptors of background, base, novel and test rows
-//   -> background k-NN table, extended by the base rows (in-domain: by all training rows) -> test rows' neighbours.
+//   -> background k-NN table, extended by the base rows (in-domain: by all training rows) -> test rows' neighbours,
+// of which the second line is read where an earlier call has kept it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "experiment/full_recipe.h"
 #include "experiment/pca_choice.h"
 #include "experiment/recipe_part.h"
+#include "experiment/static_tables.h"
 #include "experiment/variant_graph.h"
 #include "lowshot/error.h"
 #include "lowshot/experiment.h"
@@ -63,6 +65,46 @@ std::vector<std::int32_t> label_static_rows(const StaticPart& part) {
   return labels;
 }
 
+// What a static part's tables are made of.
+struct StaticRows {
+  MatrixView<const float> background, joined, all;  // all: background, then those that join them
+  MatrixView<const float> tests;
+};
+
+BackgroundTable start_table(Context& context, const DataDirectory& directory, const ExperimentOptions& options,
+                            const Background& background, const ChosenPca& pca, bool own_map,
+                            MatrixView<const float> rows) {
+  Phase phase(context, "background graph");
+  if (rows.rows() == 0) return {KnnTable::sized(0, options.knn.k), {}};
+  if (!own_map) return background_table(context, directory, options, background, pca, rows);
+  KnnReport report;
+  KnnTable table = build_knn(context, rows, options.knn, &report);
+  return {std::move(table), search_of(options.knn, report)};
+}
+
+// `search`: of the background's table; becomes that of the weakest of all.
+StaticTables build_static_tables(Context& context, const StaticRows& rows, KnnTable background, const KnnOptions& knn,
+                                 TableSearch& search) {
+  StaticTables tables;
+  {
+    Phase phase(context, "static graph");
+    KnnReport report;
+    tables.rows = extend_knn(context, background, rows.background, rows.joined, knn, &report);
+    background = {};
+    if (report.method == KnnMethod::join) context.info(fmt::format("static graph: {}", describe(report)));
+    search = weaker(search, search_of(knn, report));
+    tables.order = std::move(report.order);
+    tables.tests = search_knn(context, rows.tests, rows.all, knn, &report);
+    if (report.method == KnnMethod::join) context.info(fmt::format("test rows: {}", describe(report)));
+    search = weaker(search, search_of(knn, report));
+  }
+  if (tables.order.empty()) {
+    Phase phase(context, "node order");
+    tables.order = graph_order(context, rows.all);
+  }
+  return tables;
+}
+
 // A stored table, as far as a plan looks: published, or of a search that serves.
 std::optional<KnnFiles> find_good_enough(const fs::path& prefix, const KnnOptions& knn) {
   const auto files = find_knn_files(prefix, knn.k);
@@ -83,8 +125,11 @@ std::string iterations_text(const ExperimentOptions& options) {
 }  // namespace
 
 StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint32_t most_labelled) {
-  plan(options, most_labelled)
-      .memory.require(context.memory_limit, "use a smaller --nbg, or a smaller --lslice, or raise --memory");
+  const auto require_memory = [&](const ExperimentPlan& plan) {
+    plan.memory.require(context.memory_limit, "use a smaller --nbg, or a smaller --lslice, or raise --memory");
+  };
+  const ExperimentPlan planned = plan(options, most_labelled);
+  require_memory(planned);
   StaticPart part;
   Inputs in = [&] {
     Phase phase(context, "labels");
@@ -132,30 +177,28 @@ StaticPart prepare(Context& context, const ExperimentOptions& options, std::uint
 
   part.static_rows = part.background + part.base + (options.in_domain ? part.novel : 0);
   part.static_labels = label_static_rows(part);
-  const MatrixView<const float> rows = part.rows.view();
-  {
-    Phase phase(context, "background graph");
-    if (part.background != 0 && own_map)
-      part.table = build_knn(context, rows.rows(0, part.background), options.knn);
-    else if (part.background != 0)
-      part.table = background_table(context, in.directory, options, background, pca, rows.rows(0, part.background));
-    else
-      part.table = KnnTable::sized(0, options.knn.k);
+  const MatrixView<const float> all = part.rows.view().rows(0, part.static_rows);
+  const StaticRows rows{all.rows(0, part.background), all.rows(part.background, part.static_rows), all, part.test};
+  const fs::path name = static_name(options, part.recipe ? part.recipe->recipe : Recipe::paper, part.background);
+  const Origin origin = [&] {
+    Phase phase(context, "hashing");
+    const auto published = own_map ? std::nullopt : published_table(in.directory, options, part.background);
+    return origin_of_static(rows.all, rows.tests, options.knn, published);
+  }();
+  std::optional<StaticTables> tables = [&] {
+    Phase phase(context, "kept graph");
+    return read_static_tables(context, in.directory, name, origin, options.knn, part.static_rows, part.test.rows());
+  }();
+  if (!tables) {
+    if (planned.static_tables_kept) require_memory(plan(options, most_labelled, KeptTables::ignored));
+    auto [table, search] = start_table(context, in.directory, options, background, pca, own_map, rows.background);
+    tables = build_static_tables(context, rows, std::move(table), options.knn, search);
+    Phase phase(context, "keeping the graph");
+    keep_static_tables(context, in.directory, name, origin, search, *tables);
   }
-  {
-    Phase phase(context, "static graph");
-    KnnReport report;
-    part.table = extend_knn(context, part.table, rows.rows(0, part.background),
-                            rows.rows(part.background, part.static_rows), options.knn, &report);
-    if (report.method == KnnMethod::join) context.info(fmt::format("static graph: {}", describe(report)));
-    part.order = std::move(report.order);
-    part.test_table = search_knn(context, part.test, rows.rows(0, part.static_rows), options.knn, &report);
-    if (report.method == KnnMethod::join) context.info(fmt::format("test rows: {}", describe(report)));
-  }
-  if (part.order.empty()) {
-    Phase phase(context, "node order");
-    part.order = graph_order(context, rows.rows(0, part.static_rows));
-  }
+  part.table = std::move(tables->rows);
+  part.test_table = std::move(tables->tests);
+  part.order = std::move(tables->order);
   if (options.in_domain) {
     Phase phase(context, "static graph");
     drop_negative(part.table);
@@ -173,7 +216,7 @@ ExperimentOptions with_fitting_slice(const ExperimentOptions& options, std::uint
   return fitting;
 }
 
-ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled) {
+ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelled, KeptTables kept) {
   Inputs in = open_inputs(options);
   const bool given = options.variant.given_graph();
   require_variant(options, options.background_rows + in.train->rows() + in.val->rows());
@@ -220,7 +263,14 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
   }
 
   const std::uint64_t place = sizeof(NodeId) + sizeof(float);
-  const std::uint64_t search = build_knn_memory(result.nodes, pca_dim, stored_options(options.knn));
+  const auto kept_tables =
+      kept == KeptTables::ignored
+          ? std::nullopt
+          : find_static_tables(in.directory, static_name(options, recipe, sizes.background), options.knn);
+  result.static_tables_kept = kept_tables.has_value();
+  const std::uint64_t build = kept_tables ? 0 : build_knn_memory(result.nodes, pca_dim, stored_options(options.knn));
+  const std::uint64_t join = options.in_domain ? 0 : extend_knn_memory(static_rows, labelled, pca_dim, options.knn);
+  const std::uint64_t search = std::max(build, join);
   const std::uint64_t run_tables = (result.nodes + result.test_rows) * options.knn.k * place;
   const std::uint64_t order = result.nodes >= ordered_from_rows ? result.nodes * sizeof(NodeId) : 0;
   const std::uint64_t unlabelled = result.nodes - sizes.base - (options.in_domain ? 0 : labelled);
@@ -250,17 +300,24 @@ ExperimentPlan plan(const ExperimentOptions& options, std::uint32_t most_labelle
     result.steps.push_back(fmt::format("PCA to {} dimensions is trained on {}", pca_dim, pca.train_from.string()));
   if (background.source) {
     result.steps.push_back(fmt::format("{} background rows are read from {}", sizes.background, background.name));
-    const fs::path prefix = background_prefix(options, pca_name(options.pca), sizes.background);
-    auto stored = find_good_enough(in.directory.root / prefix, options.knn);
-    if (!stored) stored = find_good_enough(in.directory.work / prefix, options.knn);
-    result.background_graph_stored = stored.has_value();
-    result.steps.push_back(
-        stored ? fmt::format("their graph is read from {}", stored->ids.string())
-               : fmt::format("their {} is built", describe_build(sizes.background, stored_options(options.knn))));
+    if (!kept_tables) {
+      const fs::path prefix = background_prefix(options, pca_name(options.pca), sizes.background);
+      auto stored = find_good_enough(in.directory.root / prefix, options.knn);
+      if (!stored) stored = find_good_enough(in.directory.work / prefix, options.knn);
+      result.background_graph_stored = stored.has_value();
+      result.steps.push_back(
+          stored ? fmt::format("their graph is read from {}", stored->ids.string())
+                 : fmt::format("their {} is built", describe_build(sizes.background, stored_options(options.knn))));
+    }
   }
-  result.steps.push_back(fmt::format(
-      "{} base rows join them{}; {} test rows are searched", sizes.base,
-      options.in_domain ? fmt::format(", with all {} novel training rows", sizes.novel) : "", result.test_rows));
+  const std::string joined =
+      fmt::format("{} base rows{}", sizes.base,
+                  options.in_domain ? fmt::format(" and all {} novel training rows", sizes.novel) : "");
+  result.steps.push_back(
+      kept_tables
+          ? fmt::format("the graph of {} background rows and {} is read from {}, with the neighbours of {} test rows",
+                        sizes.background, joined, kept_tables->string(), result.test_rows)
+          : fmt::format("{} join them; {} test rows are searched", joined, result.test_rows));
   result.steps.push_back(last_step);
   result.recipe = recipe;
   if (recipe == Recipe::small)

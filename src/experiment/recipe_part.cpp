@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "experiment/raw_rows.h"
 #include "lowshot/io.h"
 #include "lowshot/pca.h"
 
@@ -56,7 +55,7 @@ RecipePart prepare_recipe(Context& context, Recipe recipe, const DataDirectory& 
   std::vector<std::int32_t> labels;
   for (const std::uint32_t row : base_rows) labels.push_back(label_of_row[row]);
   // The fits pass over the base rows up to seven times; from the file each would be a tenth of a diffusion.
-  const RawRows raw = read_chosen(context, train, base_rows);
+  const RawRows raw = gather_rows(context, train, base_rows);
   const auto base = rows_in_memory(raw.view(), train.name());
 
   RecipePart part;
@@ -77,8 +76,8 @@ RecipePart prepare_recipe(Context& context, Recipe recipe, const DataDirectory& 
   }
   part.row_of_train.resize(train.rows());
   for (std::size_t i = 0; i < novel_rows.size(); ++i) part.row_of_train[novel_rows[i]] = static_cast<std::uint32_t>(i);
-  part.novel = read_chosen(context, train, novel_rows);
-  part.test = read_chosen(context, val, classes.test_rows);
+  part.novel = gather_rows(context, train, novel_rows);
+  part.test = gather_rows(context, val, classes.test_rows);
   return part;
 }
 

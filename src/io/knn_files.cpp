@@ -151,7 +151,9 @@ std::optional<KnnFiles> find_knn_files(const fs::path& prefix, std::uint32_t k) 
   return best;
 }
 
-KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, int threads) {
+KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, int threads,
+                  std::optional<std::uint64_t> among) {
+  const auto last_id = static_cast<std::int64_t>(among.value_or(rows)) - 1;
   if (k > files.stored_k || files.stored_k == 0) {
     throw Error(ErrorKind::input, fmt::format("{} neighbours are wanted and {} are stored", k, files.stored_k),
                 files.ids.string(), "build a table with more neighbours");
@@ -167,9 +169,8 @@ KnnTable read_knn(const KnnFiles& files, std::uint64_t rows, std::uint32_t k, in
   KnnTable table = KnnTable::sized(rows, k);
   for_each_row<std::int32_t>(ids, rows, files.stored_k, k, [&](std::uint64_t row, const std::int32_t* values) {
     for (std::uint32_t j = 0; j < k; ++j) {
-      if (values[j] < -1 || static_cast<std::int64_t>(values[j]) >= static_cast<std::int64_t>(rows)) {
-        ids.file.fail(fmt::format("row {} holds the neighbour id {}, expected -1 to {}", row, values[j],
-                                  static_cast<std::int64_t>(rows) - 1),
+      if (values[j] < -1 || values[j] > last_id) {
+        ids.file.fail(fmt::format("row {} holds the neighbour id {}, expected -1 to {}", row, values[j], last_id),
                       "the table belongs to other rows or is damaged");
       }
       table.ids(row, j) = values[j] < 0 ? no_node : static_cast<NodeId>(values[j]);

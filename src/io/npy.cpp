@@ -351,4 +351,15 @@ std::vector<std::int32_t> read_npy_int32(const fs::path& path) {
   return values;
 }
 
+void write_row_numbers(const fs::path& path, std::span<const std::uint32_t> numbers) {
+  Matrix<std::int32_t> rows(numbers.size(), 1);
+  std::copy(numbers.begin(), numbers.end(), rows.data());
+  write_npy(path, rows.view());
+}
+
+std::vector<std::uint32_t> read_row_numbers(const fs::path& path) {
+  const std::vector<std::int32_t> rows = read_npy_int32(path);
+  return {rows.begin(), rows.end()};
+}
+
 }  // namespace lowshot

@@ -58,10 +58,11 @@ std::string hash_text(std::string_view text) {
 }
 
 void write_origin(const fs::path& derived, const Origin& origin) {
-  const Json json = {{"format", origin_format},
-                     {"inputs", object(origin.inputs)},
-                     {"options", object(origin.options)},
-                     {"program", "lowshot " LOWSHOT_VERSION}};
+  Json json = {{"format", origin_format},
+               {"inputs", object(origin.inputs)},
+               {"options", object(origin.options)},
+               {"program", "lowshot " LOWSHOT_VERSION}};
+  if (!origin.content.empty()) json["content"] = origin.content;
   write_file(side_car(derived), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
@@ -76,6 +77,7 @@ std::optional<Origin> read_origin(const fs::path& derived) {
   Origin origin;
   if (!entries(json.value("inputs", Json()), origin.inputs) || !entries(json.value("options", Json()), origin.options))
     return {};
+  if (const Json content = json.value("content", Json()); content.is_string()) origin.content = content;
   return origin;
 }
 

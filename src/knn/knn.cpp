@@ -95,8 +95,15 @@ bool knn::goes_by_lists(const KnnOptions& options, double pairs) {
 }
 
 std::uint64_t build_knn_memory(std::uint64_t rows, std::uint32_t dim, const KnnOptions& options) {
-  if (knn::goes_by_lists(options, pairs(rows, rows) / 2)) return knn::join_memory(rows, dim, options);
-  const std::uint64_t codes = rows * (2 * dim + 12);
+  return extend_knn_memory(0, rows, dim, options);
+}
+
+std::uint64_t extend_knn_memory(std::uint64_t old_rows, std::uint64_t new_rows, std::uint32_t dim,
+                                const KnnOptions& options) {
+  const std::uint64_t rows = old_rows + new_rows;
+  if (knn::goes_by_lists(options, pairs(new_rows, old_rows) + pairs(new_rows, new_rows) / 2))
+    return knn::join_memory(rows, dim, options);
+  const std::uint64_t codes = rows * (dim + 12) + new_rows * dim;
   const std::uint64_t table = rows * options.k * (sizeof(NodeId) + sizeof(float));
   return Reservoirs::memory(rows, options.k) + std::max(codes, table);  // the codes are gone when the table comes
 }

@@ -103,18 +103,6 @@ Place place_of(const Collection& collection, const KeepOptions& options, const s
   return place;
 }
 
-// Row numbers as a file of int32, one a row.
-void write_row_numbers(const fs::path& path, std::span<const std::uint32_t> numbers) {
-  Matrix<std::int32_t> rows(numbers.size(), 1);
-  std::copy(numbers.begin(), numbers.end(), rows.data());
-  write_npy(path, rows.view());
-}
-
-std::vector<std::uint32_t> read_row_numbers(const fs::path& path) {
-  const auto rows = read_npy_int32(path);
-  return {rows.begin(), rows.end()};
-}
-
 std::optional<KeptGraph> read_kept(Context& context, const Place& place, const KeepOptions& options) {
   const auto files = find_knn_files(place.prefix(), options.knn.k);
   // The side-car is written last: with it everything is there.

@@ -10,6 +10,7 @@
 #include "lowshot/calibration.h"
 #include "lowshot/diffusion.h"
 #include "lowshot/own_data.h"
+#include "lowshot/raw_rows.h"
 #include "lowshot/recipe.h"
 
 namespace lowshot {
@@ -74,7 +75,7 @@ OwnRows gather_own_rows(Context& context, RowSource& source, std::span<const std
     rows.nodes.push_back(static_cast<std::uint32_t>(i));
     rows.labels.push_back(labels[i]);
   }
-  rows.z = gather_rows(source, rows.nodes);
+  rows.z = single_rows(gather_rows(context, source, rows.nodes));
   const auto in_memory = rows_in_memory(DescriptorView(rows.z), "rows in memory");
   rows.transform = centred_power(context, *in_memory, own_data::exponent);
   transform_rows(context, rows.transform, rows.z);

@@ -42,13 +42,12 @@ def test_published_table(lowshot, full_data, tmp_path, background):
 def reference(lowshot, bundled_data, tmp_path_factory):
     """One run on the bundled set with every output, on one thread; other tests compare theirs with it."""
     folder = tmp_path_factory.mktemp("reference")
-    arguments = ["diffusion", "--data", bundled_data, "--work", folder / "work", "--nbg", "5000", "--nlabeled", "2",
-                 "--seed", "3", "--niter", "4"]
+    arguments = ["diffusion", "--data", bundled_data, "--nbg", "5000", "--nlabeled", "2", "--seed", "3", "--niter", "4"]
 
     def run(name, *more):
         place = folder / name
         place.mkdir()
-        lowshot(*arguments, "--storeL", place / "scores.npy", "--predictions", place / "predictions.csv", "--json",
+        lowshot(*arguments, "--work", place / "work", "--storeL", place / "scores.npy", "--predictions", place / "predictions.csv", "--json",
                 place / "result.json", "-q", *more)
         return place
 

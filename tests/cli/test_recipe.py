@@ -162,7 +162,7 @@ def test_answer_is_that_of_the_formulas(lowshot, bundled_data, tmp_path, setting
 @pytest.mark.parametrize("recipe", ["small", "full"])
 def test_does_not_depend_on_threads(lowshot, bundled_data, tmp_path, recipe):
     for threads in ("1", "2", "5"):
-        lowshot("diffusion", "--data", bundled_data, "--work", tmp_path / "work", "--in-domain", "--recipe", recipe,
+        lowshot("diffusion", "--data", bundled_data, "--work", tmp_path / threads, "--in-domain", "--recipe", recipe,
                 "--threads", threads, "--predictions", tmp_path / f"{threads}.csv", "-q")
         assert (tmp_path / f"{threads}.csv").read_bytes() == (tmp_path / "1.csv").read_bytes()
 

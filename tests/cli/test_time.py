@@ -55,6 +55,15 @@ def test_time_of_experiments(lowshot, bundled_data, tmp_path):
                  lambda turn: duration(lowshot, *table, "--work", tmp_path / str(turn)))
 
 
+def test_time_of_the_next_experiments(lowshot, bundled_data, tmp_path):
+    """What an earlier call has kept is not made again, and not counted."""
+    table = ["diffusion", "--data", bundled_data, "--work", tmp_path / "work", "--nbg", 60000, "--seed", "1-4", "--niter", 5]
+    first = estimate(lowshot, tmp_path, *table)
+    lowshot(*table)
+    assert estimate(lowshot, tmp_path, *table) < first
+    assert_agree(lambda: estimate(lowshot, tmp_path, *table), lambda turn: duration(lowshot, *table))
+
+
 def test_time_of_labels(lowshot, bundled_data, tmp_path):
     label = ["label", bundled_data / "features/train.hdf5", "--labels", bundled_data / "label-example/labels.csv"]
     assert_agree(lambda: estimate(lowshot, tmp_path, *label, "-o", tmp_path / "o.csv"),

@@ -112,6 +112,14 @@ TEST(KnnFiles, IdsOutOfRangeAreRefusedWithTheirRow) {
   }
 }
 
+TEST(KnnFiles, NeighboursMayBeOtherRows) {
+  const TemporaryDirectory directory;
+  const KnnFiles files = put_table(directory / "p", 2, Stored{{5, 1, 2, 7}, {1, 1, 1, 1}});
+  EXPECT_EQ(read_knn(files, 2, 2, 1, 8).ids(1, 1), 7u);
+  EXPECT_THAT(error_of([&] { read_knn(files, 2, 2, 1, 7); }),
+              HasSubstr("row 1 holds the neighbour id 7, expected -1 to 6"));
+}
+
 TEST(KnnFiles, ATableOfAnotherSizeIsRefused) {
   const TemporaryDirectory directory;
   const Stored stored{{0, 1, 2, 0, 1, 2}, {1, 1, 1, 1, 1, 1}};

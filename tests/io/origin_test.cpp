@@ -61,6 +61,16 @@ TEST(Origin, IsReadAsItWasWritten) {
   ASSERT_TRUE(read);
   EXPECT_THAT(read->inputs, testing::UnorderedElementsAreArray(origin.inputs));
   EXPECT_THAT(read->options, testing::UnorderedElementsAreArray(origin.options));
+  EXPECT_EQ(read->content, "");
+}
+
+TEST(Origin, TheContentIsSaidAndNotPartOfIt) {
+  const TemporaryDirectory directory;
+  Origin whole = origin;
+  whole.content = "89ab";
+  write_origin(directory / "a", whole);
+  EXPECT_EQ(read_origin(directory / "a")->content, "89ab");
+  EXPECT_EQ(check_origin(directory / "a", origin), OriginState::equal);
 }
 
 TEST(Origin, ADamagedSideCarIsAnotherOrigin) {
