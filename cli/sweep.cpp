@@ -206,6 +206,8 @@ void print_dry_run(const Sweep& sweep, const std::vector<std::size_t>& units, co
     text.memory = plan->memory.items;
   }
   if (text.steps.empty()) text.steps.push_back("nothing: every experiment is done");
+  Context context = make_context(o.common);
+  text.time = sweep_seconds(context, sweep, units).items;
   print_plan(text, o.common);
 }
 

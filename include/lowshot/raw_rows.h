@@ -23,7 +23,7 @@ struct RawRows {
 };
 
 /// Rows numbered `rows` (rising) of a source: one pass over the parts that hold them. Throws Error (input) naming row
-/// and column of NaN and infinity among them.
+/// and column of NaN and infinity in what it has read.
 RawRows gather_rows(Context& context, RowSource& source, std::span<const std::uint32_t> rows);
 inline constexpr std::uint64_t gather_rows_block = 4096;  ///< rows read at a time
 

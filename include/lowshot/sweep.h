@@ -34,6 +34,7 @@ struct Sweep {
   std::filesystem::path result(std::size_t experiment) const;
   bool done(std::size_t experiment) const;  ///< its result is there, and its scores where they are wanted
   std::vector<std::size_t> to_do(const Unit& unit) const;
+  std::filesystem::path work_of(const std::string& data) const;  ///< a data directory's part of `work`
 };
 
 /// `groups`: those that are wanted (a combination brings the groups that it combines); empty: all. Throws Error (usage)
@@ -56,6 +57,10 @@ struct SweepEvents {
 /// What running the rest of a unit would read, make and hold; nothing where nothing is known of it beforehand. Throws
 /// Error for what can be seen to fail.
 std::optional<ExperimentPlan> plan_unit(const Sweep& sweep, const Unit& unit);
+
+/// How long running the rest of `units` would take on this machine, one after the other. Takes a few seconds for every
+/// choice of data, background and graph that they have. Combinations are not counted.
+TimePlan sweep_seconds(Context& context, const Sweep& sweep, const std::vector<std::size_t>& units);
 
 enum class IfBusy {
   leave,  ///< another process runs the unit: leave it to that one

@@ -24,10 +24,9 @@ RawRows gather_rows(Context& context, RowSource& source, std::span<const std::ui
     while (end < rows.size() && rows[end] < limit) ++end;
     const MatrixView<float> block = buffer.view().rows(0, rows[end - 1] - first + 1);
     source.read(first, block);
+    require_finite(block, source.name(), first);
     for (; i < end; ++i) {
-      const std::uint64_t at = rows[i] - first;
-      require_finite(block.rows(at, at + 1), source.name(), rows[i]);
-      const float* row = block.row(at);
+      const float* row = block.row(rows[i] - first);
       if (half)
         convert(row, gathered.half.row(i), dim);  // it was float16: nothing is lost
       else

@@ -28,7 +28,7 @@ std::optional<std::filesystem::path> find_static_tables(const DataDirectory& dir
                                                         const std::filesystem::path& name, const KnnOptions& knn);
 
 /// What tables are made from: these rows themselves, whatever files and maps they come from, and a table of the first
-/// of them that was found elsewhere, if there is one. A pass over the rows, 10 GB/s.
+/// of them that was found elsewhere, if there is one. A pass over the rows, 30 GB/s.
 Origin origin_of_static(MatrixView<const float> rows, MatrixView<const float> tests, const KnnOptions& knn,
                         const std::optional<KnnFiles>& published);
 

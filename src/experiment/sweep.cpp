@@ -81,14 +81,6 @@ Plan only(const Plan& plan, const std::vector<std::string>& groups) {
   return some;
 }
 
-/// Derived files of different data have the same names, so they need folders of their own.
-fs::path work_of(const Sweep& sweep, const std::string& data) {
-  if (sweep.work.empty()) return {};
-  const bool one = std::all_of(sweep.experiments.begin(), sweep.experiments.end(),
-                               [&](const PlannedExperiment& e) { return e.settings.at("data") == data; });
-  return one ? sweep.work : sweep.work / fmt::format("{}-{}", fs::path(data).filename().string(), hash_text(data));
-}
-
 void run_method(const UnitRun& run, const std::string& method) {
   if (method == "diffusion") return run_diffusion_unit(run);
   if (method == "logreg") return run_logreg_unit(run);
@@ -111,6 +103,14 @@ std::vector<std::size_t> Sweep::to_do(const Unit& unit) const {
   for (const std::size_t number : unit.experiments)
     if (!done(number)) numbers.push_back(number);
   return numbers;
+}
+
+// Derived files of different data have the same names, so they need folders of their own.
+fs::path Sweep::work_of(const std::string& data) const {
+  if (work.empty()) return {};
+  const bool one = std::all_of(experiments.begin(), experiments.end(),
+                               [&](const PlannedExperiment& e) { return e.settings.at("data") == data; });
+  return one ? work : work / fmt::format("{}-{}", fs::path(data).filename().string(), hash_text(data));
 }
 
 Sweep make_sweep(const Plan& plan, const fs::path& folder, const std::vector<std::string>& groups) {
@@ -155,7 +155,7 @@ std::optional<ExperimentPlan> plan_unit(const Sweep& sweep, const Unit& unit) {
     most_labelled = std::max(most_labelled, number_of(sweep.experiments[number].settings, "nlabeled"));
   const Settings& settings = sweep.experiments[to_do.front()].settings;
   if (unit.method == "diffusion")
-    return plan(diffusion_settings(settings, work_of(sweep, settings.at("data"))), most_labelled);
+    return plan(diffusion_settings(settings, sweep.work_of(settings.at("data"))), most_labelled);
   return plan_logreg(logreg_settings(settings), most_labelled);
 }
 
@@ -190,7 +190,7 @@ bool run_unit(Context& context, const Sweep& sweep, const Unit& unit, const Swee
   };
   const std::string& data = sweep.experiments[to_do.front()].settings.at("data");
   try {
-    run_method({context, sweep, work_of(sweep, data), to_do, stop, finish, fail}, unit.method);
+    run_method({context, sweep, sweep.work_of(data), to_do, stop, finish, fail}, unit.method);
   } catch (const Error& error) {
     // What they share cannot be prepared.
     for (const std::size_t number : std::set<std::size_t>(open)) fail(number, error.what());

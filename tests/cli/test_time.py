@@ -73,3 +73,33 @@ def test_time_of_labels(lowshot, bundled_data, tmp_path):
 def test_time_of_regressions(lowshot, bundled_data, tmp_path):
     logreg = ["logreg", "--data", bundled_data, "--nlabeled", 5, "--maxiter", 10000]
     assert_agree(lambda: estimate(lowshot, tmp_path, *logreg), lambda turn: duration(lowshot, *logreg))
+
+
+SWEEP = """
+groups:
+  graph:
+    method: diffusion
+    seed: 1-3
+    niter: 3
+    cases: [{nbg: 0}, {nbg: 30000, nlabeled: 1}, {nbg: 30000, nlabeled: 5, in-domain: true}]
+  classifier: {method: logreg, nlabeled: 5, seed: 1-2, lr: [0.01, 0.1], maxiter: 3000}
+"""
+
+
+def test_time_of_a_sweep(lowshot, bundled_data, tmp_path):
+    (tmp_path / "plan.yaml").write_text(f"data: {bundled_data}\n" + SWEEP)
+    sweep = ["sweep", tmp_path / "plan.yaml", "--work"]
+    expected = ["-o", tmp_path / "out", "--dry-run", "--json", tmp_path / "plan.json"]
+    lowshot(*sweep, tmp_path / "work", *expected)
+    stages = json.loads((tmp_path / "plan.json").read_text())["estimated_seconds_by_stage"]
+    assert set(stages) == {"PCA", "reading", "background graph", "graph", "diffusion", "regression"}
+    assert not (tmp_path / "work").exists() and not (tmp_path / "out").exists()
+    assert_agree(lambda: estimate(lowshot, tmp_path, *sweep, tmp_path / "work", "-o", tmp_path / "out"),
+                 lambda turn: duration(lowshot, *sweep, tmp_path / f"work{turn}", "-o", tmp_path / f"out{turn}"))
+    # What is done is not counted, nor what it has left for others.
+    lowshot(*sweep, tmp_path / "work0", "-o", tmp_path / "out0")
+    lowshot(*sweep, tmp_path / "work0", "-o", tmp_path / "out0", "--dry-run", "--json", tmp_path / "plan.json")
+    assert "estimated_seconds" not in json.loads((tmp_path / "plan.json").read_text())
+    lowshot(*sweep, tmp_path / "work0", *expected)
+    stages = json.loads((tmp_path / "plan.json").read_text())["estimated_seconds_by_stage"]
+    assert set(stages) == {"reading", "diffusion", "regression"}

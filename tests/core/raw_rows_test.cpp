@@ -77,7 +77,10 @@ TEST(GatherRows, NamesTheRowThatCannotBeUsed) {
                 HasSubstr("many, row " + std::to_string(row) + ", column 0"));
   }
   source.bad_row = 5;
-  EXPECT_EQ(error_of([&] { gather_rows(context, source, choices[3]); }), "nothing was thrown") << "not wanted";
+  EXPECT_THAT(error_of([&] { gather_rows(context, source, choices[3]); }), HasSubstr("many, row 5"))
+      << "between others";
+  source.bad_row = 2;
+  EXPECT_EQ(error_of([&] { gather_rows(context, source, choices[3]); }), "nothing was thrown") << "it is not read";
 }
 
 }  // namespace
