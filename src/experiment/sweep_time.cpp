@@ -52,7 +52,8 @@ class SweepTime {
 
   void add_logreg(const std::vector<std::size_t>& to_do) {
     const Settings& settings = sweep_.experiments[to_do.front()].settings;
-    const auto [found, is_new] = regressions_.try_emplace(key_of(settings, {"data", "label-idx", "mode", "batchsize", "maxiter"}));
+    const auto [found, is_new] =
+        regressions_.try_emplace(key_of(settings, {"data", "label-idx", "mode", "batchsize", "maxiter"}));
     if (is_new) found->second = logreg_seconds(context_, logreg_settings(settings), {1}, 1);
     for (const TimePlan::Item& item : found->second.items)
       add(plan_, item.name, item.seconds * (item.name == "regression" ? static_cast<double>(to_do.size()) : 1));
