@@ -7,8 +7,7 @@ namespace lowshot {
 ReadOuts::ReadOuts(const Sizes& sizes, int threads, const fs::path& scores, Complete complete)
     : sizes_(sizes), threads_(threads), complete_(std::move(complete)), offered_(sizes.last + 1, 0) {
   for (std::uint32_t t = 0; t <= sizes.last; ++t) top_.emplace_back(sizes.tests);
-  if (!scores.empty())
-    file_.emplace(scores, std::vector<std::uint64_t>{sizes.last + 1, sizes.tests, sizes.classes});
+  if (!scores.empty()) file_.emplace(scores, std::vector<std::uint64_t>{sizes.last + 1, sizes.tests, sizes.classes});
 }
 
 void ReadOuts::take(std::uint32_t t, std::uint32_t first, MatrixView<const float> scores) {

@@ -33,8 +33,7 @@ void RecipeRun::diffuse(const GraphView& graph, const ExperimentNodes& nodes, co
     const std::uint64_t novel = i - part_.static_rows;
     return part_.rows.row(i < part_.static_rows ? i : part_.row_of_train[split_.novel_labelled_rows[novel]]);
   };
-  const FullRecipeNodes all{
-      graph, table_of(part_, nodes), nodes.queries, nodes.labels, nodes.labelled_novel, row};
+  const FullRecipeNodes all{graph, table_of(part_, nodes), nodes.queries, nodes.labels, nodes.labelled_novel, row};
   evidence_.in_domain = measure_in_domain(all, options_.smoothing);
   votes_ = full_recipe_votes(context_, *part_.recipe, part_.classes, three_.plain, all, evidence_.in_domain,
                              options_.diffusion.slice, sink);
