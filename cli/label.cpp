@@ -203,15 +203,18 @@ std::uint64_t labelled_rows(const Job& job) {
       std::count_if(job.labels.of_row.begin(), job.labels.of_row.end(), [](std::int32_t c) { return c >= 0; }));
 }
 
+// The larger of two moments: the graph is made from the table of neighbours, which then goes; labels diffuse over it.
 MemoryPlan labelling_memory(const Job& job, const LabelOptions& options) {
   const std::uint64_t rows = job.collection.rows, k = stored_k(options.k);
-  MemoryPlan plan;
-  plan.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
-  plan.add("symmetric graph", symmetrise_memory(rows, options.k));
-  plan.add("diffusion and classifier",
-           label_nodes_memory(rows, labelled_rows(job), job.collection.dim,
-                              static_cast<std::uint32_t>(job.labels.classes.size()), options));
-  return plan;
+  const std::uint64_t graph = symmetrise_memory(rows, options.k);
+  MemoryPlan making, diffusing;
+  making.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
+  making.add("symmetric graph", graph);
+  diffusing.add("symmetric graph", graph);
+  diffusing.add("diffusion and classifier",
+                label_nodes_memory(rows, labelled_rows(job), job.collection.dim,
+                                   static_cast<std::uint32_t>(job.labels.classes.size()), options));
+  return making.total() > diffusing.total() ? making : diffusing;
 }
 
 // Classes diffused at a time, as many as fit: 16 of them fill a cache line of each row, fewer save nothing. Then rows
