@@ -98,7 +98,8 @@ Matrix<std::uint32_t> continue_probes(const Matrix<std::uint32_t>& before, Matri
     std::copy(visited.begin(), visited.end(), row.begin());
     std::size_t filled = old;
     for (std::size_t r = 0; r < probes && filled < probes; ++r)
-      if (std::find(visited.begin(), visited.end(), ranked(i, r)) == visited.end()) row[filled++] = ranked(i, r);
+      if (ranked(i, r) != no_list && std::find(visited.begin(), visited.end(), ranked(i, r)) == visited.end())
+        row[filled++] = ranked(i, r);
     std::fill(row.begin() + static_cast<std::ptrdiff_t>(filled), row.end(), no_list);
     std::copy(row.begin(), row.end(), ranked.row(i));
   }
@@ -210,6 +211,8 @@ KnnTable extend_by_join(Context& context, const KnnTable& table, const Descripto
       std::copy_n(nearest.row(rows.row[place]), nearest.cols(), probes.row(place));
     probes = renumber_lists(threads, std::move(probes), rows);
   }
+  const ListPairs pairs = close_lists(threads, rows, probes);
+  drop_visits(threads, rows, pairs, probes);
   std::vector<std::size_t> place_of_sample(sample.rows.size());
   Reservoirs lists = make_lists(x.rows(), options.k);
   for (std::size_t place = 0; place < rows.row.size(); ++place) {
@@ -224,12 +227,16 @@ KnnTable extend_by_join(Context& context, const KnnTable& table, const Descripto
   join_until(
       context, options, effort, rows.lists(), report,
       [&](std::uint32_t begin, std::uint32_t end) {
-        if (begin == 0) join_within_lists(context, rows, first_new, lists);
-        if (begin != 0)
-          probes = continue_probes(probes, renumber_lists(threads,
-                                                          nearest_lists(context, rows.codes, all_of(x.rows()),
-                                                                        options.metric, listing.centroids, end),
-                                                          rows));
+        if (begin == 0) {
+          join_within_lists(context, rows, first_new, lists);
+          join_list_pairs(context, rows, pairs, first_new, lists);
+        } else {
+          Matrix<std::uint32_t> ranked = renumber_lists(
+              threads, nearest_lists(context, rows.codes, all_of(x.rows()), options.metric, listing.centroids, end),
+              rows);
+          drop_visits(threads, rows, pairs, ranked);
+          probes = continue_probes(probes, std::move(ranked));
+        }
         // The nearest lists first: thresholds rise before most of the pairs are seen.
         for (std::uint32_t from = begin, to; from < end; from = to) {
           to = std::min(end, std::max(from + first_window, 3 * from));

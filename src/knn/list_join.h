@@ -33,9 +33,30 @@ struct Visits {
 Visits visits_of(const Matrix<std::uint32_t>& probes, std::uint32_t begin, std::uint32_t end, std::uint32_t lists,
                  std::span<const std::uint32_t> home);
 
+/// Pairs of lists that are compared whole: partners[first[l]] .. first[l+1] are those of list l, rising. Each pair is
+/// named by both its lists.
+struct ListPairs {
+  std::vector<std::uint64_t> first;
+  std::vector<std::uint32_t> partners;
+
+  std::span<const std::uint32_t> of(std::uint32_t list) const {
+    return std::span(partners).subspan(first[list], first[list + 1] - first[list]);
+  }
+};
+
+/// The pairs of lists between which so many rows visit that it is quicker to compare all.
+ListPairs close_lists(int threads, const ListedRows& rows, const Matrix<std::uint32_t>& probes);
+
+/// Takes visits between lists that are compared whole out of `probes` (by place): they become no_list.
+void drop_visits(int threads, const ListedRows& rows, const ListPairs& pairs, Matrix<std::uint32_t>& probes);
+
 /// The members of each list compared with each other. `lists`: one a place. Rows with ids below `first_new` are not
 /// compared with each other, here and below (they have been).
 void join_within_lists(Context& context, const ListedRows& rows, NodeId first_new, Reservoirs& lists);
+
+/// The members of the lists of a pair compared with each other; both sides take.
+void join_list_pairs(Context& context, const ListedRows& rows, const ListPairs& pairs, NodeId first_new,
+                     Reservoirs& lists);
 
 /// Members compared with visitors of the same set; both sides take. Columns begin .. end-1 of `probes` (by place) are
 /// visited now, those before have been; a row's own list is no visit.

@@ -38,27 +38,23 @@ std::uint32_t Reservoirs::capacity(std::uint32_t k) {
 }
 
 std::uint64_t Reservoirs::memory(std::uint64_t rows, std::uint32_t k) {
-  return rows * (capacity(k) * sizeof(Candidate) + sizeof(std::uint32_t) + sizeof(Candidate) + sizeof(float));
+  return rows * (capacity(k) * sizeof(Candidate) + sizeof(Head) + sizeof(float));
 }
 
 Reservoirs::Reservoirs(std::size_t rows, std::uint32_t k, std::uint32_t most)
-    : k_(k),
-      spare_((most - k) / 4),
-      lists_(rows, most),
-      count_(rows, 0),
-      least_(rows, 0),
-      thresholds_(padded(rows), infinity) {
+    : k_(k), spare_((most - k) / 4), lists_(rows, most), heads_(rows), thresholds_(padded(rows), infinity) {
   std::fill_n(thresholds_.begin(), rows, -infinity);
 }
 
 Reservoirs::Reservoirs(int threads, const KnnTable& table, std::uint32_t k) : Reservoirs(table.rows(), k) {
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t i = 0; i < table.rows(); ++i) {
+    Head& head = heads_[i];
     for (std::uint32_t j = 0; j < k && table.ids(i, j) != no_node; ++j)
-      lists_(i, count_[i]++) = make_candidate(table.similarities(i, j), table.ids(i, j));
-    if (count_[i] == k) {
-      least_[i] = lists_(i, k - 1);
-      thresholds_[i] = similarity_of(least_[i]);
+      lists_(i, head.count++) = make_candidate(table.similarities(i, j), table.ids(i, j));
+    if (head.count == k) {
+      head.least = lists_(i, k - 1);
+      thresholds_[i] = similarity_of(head.least);
     }
   }
 }
@@ -68,15 +64,14 @@ Reservoirs::Reservoirs(int threads, const KnnTable& table, std::uint32_t k) : Re
 // value that k candidates exceed cannot enter anyway. Candidates are kept without a branch.
 // 0.2 us for 40 of 56 where std::nth_element, which guesses branches wrong, takes 0.5 (one Zen 5 core); guessing where
 // the value would lie if candidates were spread evenly saves no steps.
-void Reservoirs::cut(std::size_t row, std::uint32_t spare) {
+std::uint32_t Reservoirs::cut(std::size_t row, std::uint32_t count, std::uint32_t spare) {
   Candidate* list = lists_.row(row);
-  const std::uint32_t count = count_[row];
   const auto above = [&](Candidate value) {
     std::uint64_t more = 0;
     for (std::uint32_t j = 0; j < count; ++j) more += list[j] > value;
     return more;
   };
-  Candidate low = least_[row], high = 0;  // more than k are above low, none above high
+  Candidate low = heads_[row].least, high = 0;  // more than k are above low, none above high
   for (std::uint32_t j = 0; j < count; ++j) high = std::max(high, list[j]);
   while (high - low > 1) {
     const Candidate middle = low + (high - low) / 2;
@@ -92,21 +87,22 @@ void Reservoirs::cut(std::size_t row, std::uint32_t spare) {
   }
   Candidate least = ~Candidate{0};
   for (std::uint32_t j = 0; j < kept; ++j) least = std::min(least, list[j]);
-  count_[row] = kept;
-  least_[row] = kept == k_ ? least : low;
-  std::atomic_ref(thresholds_[row]).store(similarity_of(least_[row]), std::memory_order_relaxed);
+  if (kept != k_) least = low;
+  std::atomic_ref(heads_[row].least).store(least, std::memory_order_relaxed);
+  std::atomic_ref(thresholds_[row]).store(similarity_of(least), std::memory_order_relaxed);
+  return kept;
 }
 
 void Reservoirs::finish(int threads, KnnTable& table, std::size_t first_table_row) {
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t i = 0; i < rows(); ++i) {
-    if (count_[i] > k_) cut(i, 0);
+    const std::size_t count = best(i).size();
     Candidate* list = lists_.row(i);
-    sort_candidates({list, count_[i]});
+    sort_candidates({list, count});
     NodeId* ids = table.ids.row(first_table_row + i);
     float* similarities = table.similarities.row(first_table_row + i);
     for (std::uint32_t j = 0; j < k_; ++j) {
-      const bool present = j < count_[i];
+      const bool present = j < count;
       ids[j] = present ? id_of(list[j]) : no_node;
       similarities[j] = present ? similarity_of(list[j]) : -infinity;
     }

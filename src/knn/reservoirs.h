@@ -33,7 +33,8 @@ inline NodeId id_of(Candidate c) {
 /// Sorts distinct candidates, the best first.
 void sort_candidates(std::span<Candidate> list);
 
-/// Lists of `rows` rows. Different rows may be offered to by different threads at the same time; one row by one thread.
+/// Lists of `rows` rows. Different rows may be offered to by different threads at the same time; one row by one thread,
+/// or by several through `offer_shared` alone.
 class Reservoirs {
  public:
   Reservoirs(std::size_t rows, std::uint32_t k) : Reservoirs(rows, k, capacity(k)) {}
@@ -43,10 +44,22 @@ class Reservoirs {
   Reservoirs(int threads, const KnnTable& table, std::uint32_t k);
 
   void offer(std::size_t row, float similarity, NodeId id) {
+    Head& head = heads_[row];
     const Candidate c = make_candidate(similarity, id);
-    if (c <= least_[row]) return;
-    lists_(row, count_[row]++) = c;
-    if (count_[row] == lists_.cols()) cut(row, spare_);
+    if (c > head.least) head.count = append(row, head.count, c);
+  }
+  /// The count is the row's lock, held for some nanoseconds: one exchange takes both. A byte a row of its own was a
+  /// cache miss more, and a seventh of the join at 1M rows.
+  void offer_shared(std::size_t row, float similarity, NodeId id) {
+    Head& head = heads_[row];
+    const Candidate c = make_candidate(similarity, id);
+    if (c <= std::atomic_ref(head.least).load(std::memory_order_relaxed)) return;  // it only rises
+    const std::atomic_ref count(head.count);
+    std::uint32_t held;
+    while ((held = count.exchange(locked, std::memory_order_acquire)) == locked)
+      while (count.load(std::memory_order_relaxed) == locked) __builtin_ia32_pause();
+    if (c > head.least) held = append(row, held, c);
+    count.store(held, std::memory_order_release);
   }
   /// Similarities that rows must reach to be let in; padded to whole panels with +infinity.
   const float* thresholds() const { return thresholds_.data(); }
@@ -56,13 +69,13 @@ class Reservoirs {
   }
   /// The k best of what was offered to a row, in no order, whatever the order of the offers. More may be offered later.
   std::span<const Candidate> best(std::size_t row) {
-    if (count_[row] > k_) cut(row, 0);
-    return {lists_.row(row), count_[row]};
+    Head& head = heads_[row];
+    if (head.count > k_) head.count = cut(row, head.count, 0);
+    return {lists_.row(row), head.count};
   }
   /// Asks for what `offer` reads and writes: the end of a list lies between its first k places and its last.
   void fetch(std::size_t row) const {
-    __builtin_prefetch(&count_[row], 1);
-    __builtin_prefetch(&least_[row]);
+    __builtin_prefetch(&heads_[row], 1);
     __builtin_prefetch(lists_.row(row) + k_, 1);
     __builtin_prefetch(lists_.row(row) + k_ + 8, 1);
   }
@@ -75,13 +88,23 @@ class Reservoirs {
   static std::uint64_t memory(std::uint64_t rows, std::uint32_t k);
 
  private:
-  void cut(std::size_t row, std::uint32_t spare);  ///< leaves k, and at most `spare` more
+  struct Head {
+    Candidate least = 0;      ///< the k-th best so far, or a lower bound of it: what does not exceed it cannot enter
+    std::uint32_t count = 0;  ///< candidates in the list, or `locked`
+  };
+  static constexpr std::uint32_t locked = UINT32_MAX;
+
+  std::uint32_t append(std::size_t row, std::uint32_t count, Candidate c) {
+    lists_(row, count++) = c;
+    return count == lists_.cols() ? cut(row, count, spare_) : count;
+  }
+  /// Leaves k of `count` candidates, and at most `spare` more; returns how many.
+  std::uint32_t cut(std::size_t row, std::uint32_t count, std::uint32_t spare);
 
   std::uint32_t k_;
   std::uint32_t spare_;  ///< a cut in passing may leave so many more than k
   Matrix<Candidate> lists_;
-  std::vector<std::uint32_t> count_;
-  std::vector<Candidate> least_;  ///< the k-th best so far: what does not exceed it cannot enter
+  std::vector<Head> heads_;
   std::vector<float> thresholds_;
 };
 

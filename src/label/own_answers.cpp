@@ -17,7 +17,7 @@ namespace lowshot {
 namespace {
 
 constexpr std::uint64_t block_rows = 4096;
-constexpr double usual_temperature = 3;           // where nothing can be held out
+constexpr double usual_temperature = 3;                      // where nothing can be held out
 constexpr float stored_scale = diffusion::stored_one<Half>;  // of U_t, at most 1: as in the diffusion itself
 
 // Mean over classes of the mean of -log P(given): no class is chosen for because it has many labels.
