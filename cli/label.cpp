@@ -397,9 +397,9 @@ void execute(const Options& given) {
                      {"recipe_reason", recipe_reason(result.hold_out, o)},
                      {"iterations", result.hold_out.iterations == 0 ? Json(nullptr) : Json(result.hold_out.iterations)},
                      {"temperature", result.hold_out.temperature},
-                     {"k", o.label.k},
-                     {"graph", kept.origin}};
+                     {"k", o.label.k}};
   json["choices"].update(variant_json(o.variant));
+  if (!o.variant.given_graph()) json["choices"]["graph"] = kept.origin;
   if (!o.variant.standard()) json["propagation"] = propagation_json(result.propagation, o.variant.solved());
   json["graph"] = o.variant.given_graph() ? Json{{"file", o.variant.graph.string()}} : search_json(kept.search);
   json["hold_out"] = hold_out_json(result.hold_out, job.labels.classes);
