@@ -269,9 +269,9 @@ std::vector<std::string> plan_steps(const Job& job, const Options& o, std::uint6
                                : fmt::format("{} propagate by {}", classes, describe(o.variant))};
 }
 
-// The kept graph; nothing is searched and no row is bad where a graph is given.
+// The kept graph; where a graph is given its origin is that file, nothing is searched and no row is bad.
 KeptGraph graph_of(Context& context, const Job& job, const Options& o) {
-  if (o.variant.given_graph()) return {.origin = "given"};
+  if (o.variant.given_graph()) return {.origin = o.variant.graph.string()};
   KeptGraph kept = keep_graph(context, job.collection, keep_options(o));
   require_good(job, kept.bad_rows, o.on_bad);
   context.info(fmt::format("graph: {} ({}), {}", kept.folder.string(), kept.origin, describe(kept.search)));
@@ -393,13 +393,14 @@ void execute(const Options& given) {
   for (std::size_t c = 0; c < by_class.size(); ++c) json["classes"][job.labels.classes[c]] = by_class[c];
   json["labels"] = labels;
   json["suspects"] = result.suspects.size();
-  json["choices"] = {{"recipe", name(result.hold_out.recipe)},
-                     {"recipe_reason", recipe_reason(result.hold_out, o)},
-                     {"iterations", result.hold_out.iterations == 0 ? Json(nullptr) : Json(result.hold_out.iterations)},
-                     {"temperature", result.hold_out.temperature},
-                     {"k", o.label.k}};
-  json["choices"].update(variant_json(o.variant));
-  if (!o.variant.given_graph()) json["choices"]["graph"] = kept.origin;
+  json["choices"] = variant_json(o.variant);
+  json["choices"].update(
+      {{"recipe", name(result.hold_out.recipe)},
+       {"recipe_reason", recipe_reason(result.hold_out, o)},
+       {"iterations", result.hold_out.iterations == 0 ? Json(nullptr) : Json(result.hold_out.iterations)},
+       {"temperature", result.hold_out.temperature},
+       {"k", o.label.k},
+       {"graph", kept.origin}});
   if (!o.variant.standard()) json["propagation"] = propagation_json(result.propagation, o.variant.solved());
   json["graph"] = o.variant.given_graph() ? Json{{"file", o.variant.graph.string()}} : search_json(kept.search);
   json["hold_out"] = hold_out_json(result.hold_out, job.labels.classes);

@@ -43,7 +43,7 @@ struct PropagationOptions {
   /// restart, clamping: column c of the nodes without a label is divided by its sum there and multiplied by the share
   /// of class c among the labels (class mass normalisation, Zhu et al., section 4). A sum of 0 stays 0.
   bool class_mass = false;
-  std::uint32_t slice = 0;  ///< classes at a time (memory only); 0 = 64, of conjugate gradients 16
+  std::uint32_t slice = 0;  ///< classes at a time (memory only); 0 = 64; conjugate gradients take at most 16
 };
 
 struct PropagationReport {

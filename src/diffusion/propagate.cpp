@@ -15,9 +15,12 @@ namespace {
 
 using diffusion::multiply;
 
+constexpr std::uint32_t most_solved = 16;  // classes of conjugate gradients at a time
+
 std::uint32_t slice_of(const PropagationOptions& options, std::uint32_t classes) {
-  const std::uint32_t wanted = options.solver == Solver::conjugate_gradients ? 16 : 64;
-  return std::min(options.slice != 0 ? options.slice : wanted, std::max(classes, 1u));
+  std::uint32_t slice = options.slice != 0 ? options.slice : 64;
+  if (options.solver == Solver::conjugate_gradients) slice = std::min(slice, most_solved);
+  return std::min(slice, std::max(classes, 1u));
 }
 
 /// What all slices share: by places.

@@ -8,13 +8,6 @@
 namespace lowshot {
 namespace {
 
-KnnTable copy_of(const KnnTable& table) {
-  KnnTable copy = KnnTable::sized(table.rows(), table.k());
-  std::memcpy(copy.ids.data(), table.ids.data(), copy.ids.size() * sizeof(NodeId));
-  std::memcpy(copy.similarities.data(), table.similarities.data(), copy.similarities.size() * sizeof(float));
-  return copy;
-}
-
 // Neighbours of the nodes and of the test rows, and the graph.
 void join_novel_rows(Context& context, const StaticPart& part, const ExperimentOptions& options, const Split& split,
                      ExperimentNodes& nodes) {
@@ -48,7 +41,7 @@ ExperimentNodes make_nodes(Context& context, const StaticPart& part, const Exper
   }
   if (!part.given) {
     if (options.in_domain)
-      nodes.queries = copy_of(part.test_table);
+      nodes.queries = first_columns(part.test_table, part.test_table.k());
     else
       join_novel_rows(context, part, options, split, nodes);
     drop_negative(nodes.queries);

@@ -58,20 +58,27 @@ double parse_real(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() ? value : NAN;
 }
 
-PlanOption real(std::string name, double standard) {
+PlanOption number(std::string name, double standard, bool (*fits)(double), std::string expected) {
   return {name, fmt::format("{}", standard), [=](const std::string& text) -> Values {
             const double value = parse_real(text);
-            if (!std::isfinite(value) || value < 0) refuse(name, text, "a number of at least 0");
+            if (!fits(value)) refuse(name, text, expected);
             return {fmt::format("{}", value == 0 ? 0.0 : value)};  // -0 is 0
           }};
 }
 
-PlanOption recall(std::string name, double standard) {
-  return {name, fmt::format("{}", standard), [=](const std::string& text) -> Values {
-            const double value = parse_real(text);
-            if (!(value > 0 && value < 1)) refuse(name, text, "a number between 0 and 1 (knn: exact finds all)");
-            return {fmt::format("{}", value)};
-          }};
+PlanOption real(std::string name, double standard) {
+  return number(
+      std::move(name), standard, [](double v) { return std::isfinite(v) && v >= 0; }, "a number of at least 0");
+}
+
+PlanOption recall(double standard) {
+  return number(
+      "recall", standard, [](double v) { return v > 0 && v < 1; }, "a number between 0 and 1 (knn: exact finds all)");
+}
+
+PlanOption alpha(double standard) {
+  return number(
+      "alpha", standard, [](double v) { return v >= 0 && v < 1; }, "at least 0 and below 1");
 }
 
 std::string tidy_path(const std::string& text) {
@@ -118,14 +125,6 @@ PlanOption weights() {
           }};
 }
 
-PlanOption alpha(double standard) {
-  return {"alpha", fmt::format("{}", standard), [](const std::string& text) -> Values {
-            const double value = parse_real(text);
-            if (!(value >= 0 && value < 1)) refuse("alpha", text, "at least 0 and below 1");
-            return {fmt::format("{}", value == 0 ? 0.0 : value)};
-          }};
-}
-
 std::vector<PlanOption> options_of_diffusion() {
   const ExperimentOptions e;
   return {path("data", ""),
@@ -136,7 +135,7 @@ std::vector<PlanOption> options_of_diffusion() {
           flag("in-domain"),
           whole("k", e.knn.k, 1, 1024),
           choice("knn", {"auto", "exact", "join"}),
-          recall("recall", e.knn.recall),
+          recall(e.knn.recall),
           pca(),
           whole("niter", e.diffusion.iterations, 0, 65000),
           whole("lslice", e.diffusion.slice, 0, UINT32_MAX),

@@ -70,7 +70,6 @@ PropagationOptions propagation_of(const ExperimentOptions& options) {
   PropagationOptions propagation = options.variant.propagation;
   propagation.iterations = options.diffusion.iterations;
   propagation.slice = options.diffusion.slice;
-  if (options.variant.solved()) propagation.slice = std::min(propagation.slice, std::uint32_t{16});  // its own width
   return propagation;
 }
 

@@ -175,8 +175,7 @@ std::uint64_t join_memory(std::uint64_t rows, std::uint32_t dim, const KnnOption
       static_cast<std::uint32_t>(36 * std::pow(n / 1e6, 0.45) * std::pow(0.05 / (1 - options.recall), 0.55));
   const std::uint64_t probes = value_or(options.effort.probes, std::max(1u, usual));
   const std::uint64_t codes = rows * (dim + 12), visits = rows * 4 * std::max<std::uint64_t>(16, probes * 2 / 3);
-  const std::uint64_t most = kept_candidates(options.k) + room;
-  const std::uint64_t lists = rows * (most * sizeof(Candidate) + 16);
+  const std::uint64_t lists = Reservoirs::memory_with_room(rows, kept_candidates(options.k) + room);
   const std::uint64_t table = rows * options.k * (sizeof(NodeId) + sizeof(float));
   const std::uint64_t places = rows * 8;
   return places +

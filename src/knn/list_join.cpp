@@ -74,6 +74,25 @@ void in_chunks(std::span<const std::uint32_t> rows, const Visit& visit) {
     visit(rows.subspan(begin, std::min<std::size_t>(chunk_rows, rows.size() - begin)));
 }
 
+// work(list, members, gathered) for every list, or block of rows first[list] .. of `codes`. Members are to be loaded.
+template <typename Work>
+void each_list(int threads, const FilterBackend& backend, const FilterRows& codes, std::span<const std::uint32_t> first,
+               const Work& work) {
+#pragma omp parallel num_threads(threads)
+  {
+    Members members(codes, first, backend.offset);
+    GatheredRows gathered(chunk_rows, codes.code_bytes, members.most());
+#pragma omp for schedule(dynamic, 1)
+    for (std::uint32_t list = 0; list < first.size() - 1; ++list) work(list, members, gathered);
+  }
+}
+
+std::vector<std::uint32_t> places_of(const ListedRows& rows, std::uint32_t list) {
+  std::vector<std::uint32_t> places(rows.first[list + 1] - rows.first[list]);
+  std::iota(places.begin(), places.end(), rows.first[list]);
+  return places;
+}
+
 // Column of `list` among the probes of a row, or `none`.
 std::uint32_t rank_of(std::uint32_t list, const std::uint32_t* probes, std::uint32_t count, std::uint32_t none) {
   std::uint32_t rank = none;
@@ -194,62 +213,48 @@ void drop_visits(int threads, const ListedRows& rows, const ListPairs& pairs, Ma
 
 void join_within_lists(Context& context, const ListedRows& rows, NodeId first_new, Reservoirs& lists) {
   const FilterBackend backend = filter_backend(context.isa);
-#pragma omp parallel num_threads(context.thread_count())
-  {
-    Members members(rows.codes, rows.first, backend.offset);
-    GatheredRows gathered(chunk_rows, rows.codes.code_bytes, members.most());
-    std::vector<std::uint32_t> own;
-#pragma omp for schedule(dynamic, 1)
-    for (std::uint32_t list = 0; list < rows.lists(); ++list) {
-      members.load(list);
-      own.resize(members.count());
-      std::iota(own.begin(), own.end(), members.begin());
-      // Each row takes for itself: no row of another thread is touched, and columns in steps that grow let thresholds
-      // rise early. Serving both sides of half the square would offer every row all others.
-      in_chunks(own, [&](std::span<const std::uint32_t> chunk) {
-        gathered.load(rows.codes, chunk, true);
-        std::uint32_t first = rows.row[chunk.back()] < first_new ? first_new_column(rows, list, first_new) : 0;
-        for (std::uint32_t width = first_columns; first < members.count(); first += width, width *= 2)
-          compare(backend, gathered, chunk, members, first, std::min(members.count(), first + width), &lists, nullptr,
-                  [&](std::uint32_t v, std::uint32_t m, float score) {
-                    if (rows.row[v] >= first_new || rows.row[m] >= first_new) lists.offer(v, score, rows.row[m]);
-                  });
-      });
-    }
-  }
+  each_list(context.thread_count(), backend, rows.codes, rows.first,
+            [&](std::uint32_t list, Members& members, GatheredRows& gathered) {
+              members.load(list);
+              // Each row takes for itself: no row of another thread is touched, and columns in steps that grow let
+              // thresholds rise early. Serving both sides of half the square would offer every row all others.
+              in_chunks(places_of(rows, list), [&](std::span<const std::uint32_t> chunk) {
+                gathered.load(rows.codes, chunk, true);
+                std::uint32_t first = rows.row[chunk.back()] < first_new ? first_new_column(rows, list, first_new) : 0;
+                for (std::uint32_t width = first_columns; first < members.count(); first += width, width *= 2)
+                  compare(backend, gathered, chunk, members, first, std::min(members.count(), first + width), &lists,
+                          nullptr, [&](std::uint32_t v, std::uint32_t m, float score) {
+                            if (rows.row[v] >= first_new || rows.row[m] >= first_new)
+                              lists.offer(v, score, rows.row[m]);
+                          });
+              });
+            });
 }
 
 void join_list_pairs(Context& context, const ListedRows& rows, const ListPairs& pairs, NodeId first_new,
                      Reservoirs& lists) {
   const FilterBackend backend = filter_backend(context.isa);
-#pragma omp parallel num_threads(context.thread_count())
-  {
-    Members members(rows.codes, rows.first, backend.offset);
-    GatheredRows gathered(chunk_rows, rows.codes.code_bytes, members.most());
-    std::vector<std::uint32_t> partner;
-#pragma omp for schedule(dynamic, 1)
-    for (std::uint32_t list = 0; list < rows.lists(); ++list) {
-      if (pairs.of(list).empty() || pairs.of(list).front() > list) continue;
-      members.load(list);
-      const std::uint32_t new_column = first_new_column(rows, list, first_new);
-      for (const std::uint32_t other : pairs.of(list)) {
-        if (other > list) break;  // from the other list's side
-        partner.resize(rows.first[other + 1] - rows.first[other]);
-        std::iota(partner.begin(), partner.end(), rows.first[other]);
-        in_chunks(partner, [&](std::span<const std::uint32_t> chunk) {
-          const std::uint32_t first = rows.row[chunk.back()] < first_new ? new_column : 0;
-          if (first == members.count()) return;
-          gathered.load(rows.codes, chunk, true);
-          compare(backend, gathered, chunk, members, first, members.count(), &lists, &lists,
-                  [&](std::uint32_t v, std::uint32_t m, float score) {
-                    if (rows.row[v] < first_new && rows.row[m] < first_new) return;
-                    lists.offer_shared(v, score, rows.row[m]);
-                    lists.offer_shared(m, score, rows.row[v]);
-                  });
-        });
-      }
-    }
-  }
+  each_list(context.thread_count(), backend, rows.codes, rows.first,
+            [&](std::uint32_t list, Members& members, GatheredRows& gathered) {
+              const auto partners = pairs.of(list);
+              if (partners.empty() || partners.front() > list) return;
+              members.load(list);
+              const std::uint32_t new_column = first_new_column(rows, list, first_new);
+              for (const std::uint32_t partner : partners) {
+                if (partner > list) break;  // from the other list's side
+                in_chunks(places_of(rows, partner), [&](std::span<const std::uint32_t> chunk) {
+                  const std::uint32_t first = rows.row[chunk.back()] < first_new ? new_column : 0;
+                  if (first == members.count()) return;
+                  gathered.load(rows.codes, chunk, true);
+                  compare(backend, gathered, chunk, members, first, members.count(), &lists, &lists,
+                          [&](std::uint32_t v, std::uint32_t m, float score) {
+                            if (rows.row[v] < first_new && rows.row[m] < first_new) return;
+                            lists.offer_shared(v, score, rows.row[m]);
+                            lists.offer_shared(m, score, rows.row[v]);
+                          });
+                });
+              }
+            });
 }
 
 void join_visits(Context& context, const ListedRows& rows, const Matrix<std::uint32_t>& probes, std::uint32_t begin,
@@ -257,65 +262,54 @@ void join_visits(Context& context, const ListedRows& rows, const Matrix<std::uin
   const FilterBackend backend = filter_backend(context.isa);
   const Visits visits = visits_of(probes, begin, end, rows.lists(), rows.list_of);
   std::uint32_t done = 0;
-#pragma omp parallel num_threads(context.thread_count())
-  {
-    Members members(rows.codes, rows.first, backend.offset);
-    GatheredRows gathered(chunk_rows, rows.codes.code_bytes, members.most());
-    std::vector<std::uint32_t> visitors;
-#pragma omp for schedule(dynamic, 1)
-    for (std::uint32_t list = 0; list < rows.lists(); ++list) {
-      members.load(list);
-      visitors.assign(visits.of(list).begin(), visits.of(list).end());
-      const auto old_end = std::stable_partition(visitors.begin(), visitors.end(),
-                                                 [&](std::uint32_t v) { return rows.row[v] < first_new; });
-      const auto old_count = static_cast<std::size_t>(old_end - visitors.begin());
-      const auto meet = [&](std::span<const std::uint32_t> some, std::uint32_t first_column) {
-        if (first_column == members.count()) return;
-        in_chunks(some, [&](std::span<const std::uint32_t> chunk) {
-          gathered.load(rows.codes, chunk, true);
-          compare(backend, gathered, chunk, members, first_column, members.count(), &lists, &lists,
-                  [&](std::uint32_t v, std::uint32_t m, float score) {
-                    if (rows.row[v] < first_new && rows.row[m] < first_new) return;
-                    // The member may visit the visitor's list: then the pair has met before, or meets in both now.
-                    const std::uint32_t rank = rank_of(rows.list_of[v], probes.row(m), end, end);
-                    if (rank < begin || (rank < end && list > rows.list_of[v])) return;
-                    lists.offer_shared(v, score, rows.row[m]);
-                    lists.offer_shared(m, score, rows.row[v]);
-                  });
-        });
-      };
-      meet(std::span(visitors).first(old_count), first_new_column(rows, list, first_new));
-      meet(std::span(visitors).subspan(old_count), 0);
-      std::uint32_t finished;
+  each_list(context.thread_count(), backend, rows.codes, rows.first,
+            [&](std::uint32_t list, Members& members, GatheredRows& gathered) {
+              members.load(list);
+              std::vector<std::uint32_t> visitors(visits.of(list).begin(), visits.of(list).end());
+              const auto old_end = std::stable_partition(visitors.begin(), visitors.end(),
+                                                         [&](std::uint32_t v) { return rows.row[v] < first_new; });
+              const auto old_count = static_cast<std::size_t>(old_end - visitors.begin());
+              const auto meet = [&](std::span<const std::uint32_t> some, std::uint32_t first_column) {
+                if (first_column == members.count()) return;
+                in_chunks(some, [&](std::span<const std::uint32_t> chunk) {
+                  gathered.load(rows.codes, chunk, true);
+                  compare(backend, gathered, chunk, members, first_column, members.count(), &lists, &lists,
+                          [&](std::uint32_t v, std::uint32_t m, float score) {
+                            if (rows.row[v] < first_new && rows.row[m] < first_new) return;
+                            // The member may visit the visitor's list: then the pair has met before, or meets in both
+                            // now.
+                            const std::uint32_t rank = rank_of(rows.list_of[v], probes.row(m), end, end);
+                            if (rank < begin || (rank < end && list > rows.list_of[v])) return;
+                            lists.offer_shared(v, score, rows.row[m]);
+                            lists.offer_shared(m, score, rows.row[v]);
+                          });
+                });
+              };
+              meet(std::span(visitors).first(old_count), first_new_column(rows, list, first_new));
+              meet(std::span(visitors).subspan(old_count), 0);
+              std::uint32_t finished;
 #pragma omp atomic capture
-      finished = ++done;
-      if (omp_get_thread_num() == 0) context.report("k-NN graph", finished, rows.lists(), "lists");
-    }
-  }
+              finished = ++done;
+              if (omp_get_thread_num() == 0) context.report("k-NN graph", finished, rows.lists(), "lists");
+            });
 }
 
 void join_visitors(Context& context, const FilterRows& all_members, std::span<const std::uint32_t> first,
                    std::span<const NodeId> ids, const FilterRows& queries, const Visits& visits, Reservoirs& lists) {
   const FilterBackend backend = filter_backend(context.isa);
-  const std::size_t blocks = first.size() - 1;
-#pragma omp parallel num_threads(context.thread_count())
-  {
-    Members members(all_members, first, backend.offset);
-    GatheredRows gathered(chunk_rows, queries.code_bytes, members.most());
-#pragma omp for schedule(dynamic, 1)
-    for (std::size_t block = 0; block < blocks; ++block) {
-      const auto visitors = visits.of(static_cast<std::uint32_t>(block));
-      if (visitors.empty()) continue;
-      members.load(static_cast<std::uint32_t>(block));
-      in_chunks(visitors, [&](std::span<const std::uint32_t> chunk) {
-        gathered.load(queries, chunk, true);
-        compare(backend, gathered, chunk, members, 0, members.count(), &lists, nullptr,
-                [&](std::uint32_t v, std::uint32_t m, float score) {
-                  lists.offer_shared(v, score, ids.empty() ? m : ids[m]);
-                });
-      });
-    }
-  }
+  each_list(context.thread_count(), backend, all_members, first,
+            [&](std::uint32_t block, Members& members, GatheredRows& gathered) {
+              const auto visitors = visits.of(block);
+              if (visitors.empty()) return;
+              members.load(block);
+              in_chunks(visitors, [&](std::span<const std::uint32_t> chunk) {
+                gathered.load(queries, chunk, true);
+                compare(backend, gathered, chunk, members, 0, members.count(), &lists, nullptr,
+                        [&](std::uint32_t v, std::uint32_t m, float score) {
+                          lists.offer_shared(v, score, ids.empty() ? m : ids[m]);
+                        });
+              });
+            });
 }
 
 }  // namespace lowshot::knn

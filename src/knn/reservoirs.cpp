@@ -37,8 +37,8 @@ std::uint32_t Reservoirs::capacity(std::uint32_t k) {
   return (k + std::clamp(k, 16u, 128u) + 7) / 8 * 8;
 }
 
-std::uint64_t Reservoirs::memory(std::uint64_t rows, std::uint32_t k) {
-  return rows * (capacity(k) * sizeof(Candidate) + sizeof(Head) + sizeof(float));
+std::uint64_t Reservoirs::memory_with_room(std::uint64_t rows, std::uint32_t most) {
+  return rows * (most * sizeof(Candidate) + sizeof(Head) + sizeof(float));
 }
 
 Reservoirs::Reservoirs(std::size_t rows, std::uint32_t k, std::uint32_t most)

@@ -49,7 +49,7 @@ class Reservoirs {
     if (c > head.least) head.count = append(row, head.count, c);
   }
   /// The count is the row's lock, held for some nanoseconds: one exchange takes both. A byte a row of its own was a
-  /// cache miss more, and a seventh of the join at 1M rows.
+  /// cache miss more.
   void offer_shared(std::size_t row, float similarity, NodeId id) {
     Head& head = heads_[row];
     const Candidate c = make_candidate(similarity, id);
@@ -85,7 +85,8 @@ class Reservoirs {
   void finish(int threads, KnnTable& table, std::size_t first_table_row = 0);
 
   static std::uint32_t capacity(std::uint32_t k);
-  static std::uint64_t memory(std::uint64_t rows, std::uint32_t k);
+  static std::uint64_t memory(std::uint64_t rows, std::uint32_t k) { return memory_with_room(rows, capacity(k)); }
+  static std::uint64_t memory_with_room(std::uint64_t rows, std::uint32_t most);
 
  private:
   struct Head {

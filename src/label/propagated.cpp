@@ -19,7 +19,6 @@ PropagationOptions propagation_of(const LabelOptions& options, std::uint32_t ite
   propagation.iterations = iterations;
   propagation.read_from = read_from;
   propagation.slice = options.slice;
-  if (solved(options)) propagation.slice = std::min(options.slice, std::uint32_t{16});  // its own width
   return propagation;
 }
 
