@@ -211,21 +211,24 @@ std::uint64_t labelled_rows(const Job& job) {
       std::count_if(job.labels.of_row.begin(), job.labels.of_row.end(), [](std::int32_t c) { return c >= 0; }));
 }
 
+// The larger of two moments: the graph is made from the table of neighbours, which then goes; labels diffuse over it.
 MemoryPlan labelling_memory(const Job& job, const LabelOptions& options, const Variant& variant) {
   const std::uint64_t rows = job.collection.rows, k = stored_k(options.k);
-  MemoryPlan plan;
+  MemoryPlan making, labelling;
   if (variant.given_graph()) {
-    plan.add("given graph", given_label_graph_memory(variant.graph, rows));
+    labelling.add("given graph", given_label_graph_memory(variant.graph, rows));
   } else {
-    plan.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
-    plan.add("symmetric graph", symmetrise_memory(rows, options.k));
+    const std::uint64_t graph = symmetrise_memory(rows, options.k);
+    making.add("neighbours", rows * k * (sizeof(NodeId) + sizeof(float)));
+    for (MemoryPlan* moment : {&making, &labelling}) {
+      moment->add("symmetric graph", graph);
+      if (!variant.standard()) moment->add("edge weights", weighted_label_graph_memory(rows, options.k));
+    }
   }
-  if (!variant.standard() && !variant.given_graph())
-    plan.add("edge weights", weighted_label_graph_memory(rows, options.k));
-  plan.add(variant.standard() ? "diffusion and classifier" : "propagation",
-           label_nodes_memory(rows, labelled_rows(job), job.collection.dim,
-                              static_cast<std::uint32_t>(job.labels.classes.size()), options));
-  return plan;
+  labelling.add(variant.standard() ? "diffusion and classifier" : "propagation",
+                label_nodes_memory(rows, labelled_rows(job), job.collection.dim,
+                                   static_cast<std::uint32_t>(job.labels.classes.size()), options));
+  return making.total() > labelling.total() ? making : labelling;
 }
 
 // Classes diffused at a time, as many as fit: 16 of them fill a cache line of each row, fewer save nothing. Then rows
@@ -271,8 +274,12 @@ std::vector<std::string> plan_steps(const Job& job, const Options& o, std::uint6
 
 // The kept graph; where a graph is given its origin is that file, nothing is searched and no row is bad.
 KeptGraph graph_of(Context& context, const Job& job, const Options& o) {
-  if (o.variant.given_graph()) return {.origin = o.variant.graph.string()};
-  KeptGraph kept = keep_graph(context, job.collection, keep_options(o));
+  KeptGraph kept;
+  if (o.variant.given_graph()) {
+    kept.origin = o.variant.graph.string();
+    return kept;
+  }
+  kept = keep_graph(context, job.collection, keep_options(o));
   require_good(job, kept.bad_rows, o.on_bad);
   context.info(fmt::format("graph: {} ({}), {}", kept.folder.string(), kept.origin, describe(kept.search)));
   return kept;
