@@ -38,7 +38,8 @@ struct ExperimentResult {
 };
 
 /// FOLDER/results/GROUP/METHOD-MODE-nlN-sS-<hash of method and settings>.json. The settings decide, not the plan's
-/// text: a plan that was rearranged finds what is done.
+/// text: a plan that was rearranged finds what is done. Those that have their standard value are left out, so that
+/// results are found again by a program that has more options.
 std::filesystem::path result_path(const std::filesystem::path& folder, const ExperimentResult& experiment);
 
 /// Whole or not at all.

@@ -141,6 +141,7 @@ std::vector<PlanOption> options_of_diffusion() {
           whole("lslice", e.diffusion.slice, 0, UINT32_MAX),
           choice("prune", {"auto", "on", "off"}),
           choice("recipe", {"paper", "small", "full", "auto"}),
+          choice("correct-and-smooth", {"auto", "on", "off"}),
           weights(),
           path("graph", "default"),
           choice("propagation", {"diffusion", "restart", "clamping"}),
@@ -187,6 +188,13 @@ const std::vector<PlanOption>& plan_options(std::string_view method) {
   return method == "diffusion" ? diffusion : method == "logreg" ? logreg : none;
 }
 
+bool is_standard(std::string_view method, const std::string& name, const std::string& value) {
+  if (method == "combine") return is_standard("diffusion", name, value) || is_standard("logreg", name, value);
+  const std::vector<PlanOption>& options = plan_options(method);
+  return std::any_of(options.begin(), options.end(),
+                     [&](const PlanOption& o) { return o.name == name && o.standard == value; });
+}
+
 std::vector<DecidedSetting> decided_settings(const Settings& settings) {
   std::vector<DecidedSetting> decided;
   const auto add = [&](const std::string& name, const std::string& value, const std::string& reason) {
@@ -196,6 +204,9 @@ std::vector<DecidedSetting> decided_settings(const Settings& settings) {
   if (recipe == settings.end()) return decided;
   std::map<std::string, std::string> standard;
   for (const PlanOption& option : plan_options("diffusion")) standard[option.name] = option.standard;
+  if (recipe->second != "full" && recipe->second != "auto")
+    add("correct-and-smooth", standard["correct-and-smooth"],
+        fmt::format("the recipe {} does not smooth", recipe->second));
   if (recipe->second != "paper") {
     standard["k"] = std::to_string(small_recipe::k);
     standard["niter"] = std::to_string(small_recipe::iterations);
@@ -248,6 +259,7 @@ ExperimentOptions diffusion_settings(const Settings& s, const fs::path& work) {
   const std::string& prune = s.at("prune");
   e.diffusion.pruning = prune == "on" ? Pruning::on : prune == "off" ? Pruning::off : Pruning::automatic;
   e.variant = variant_settings(s);
+  e.smoothing = smoothing_of(s.at("correct-and-smooth"));
   use_recipe(e, recipe_of(s.at("recipe")));
   return e;
 }

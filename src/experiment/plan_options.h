@@ -26,6 +26,9 @@ struct PlanOption {
 /// own (combine).
 const std::vector<PlanOption>& plan_options(std::string_view method);
 
+/// Whether a setting is what the method has where nobody says anything (of combine: either of its parts' methods).
+bool is_standard(std::string_view method, const std::string& name, const std::string& value);
+
 /// Settings that others (the recipe, the propagation, a given graph) leave no choice of: the value that they have
 /// then, and why, as a sentence.
 struct DecidedSetting {

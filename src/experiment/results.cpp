@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "experiment/plan_options.h"
 #include "lowshot/error.h"
 #include "lowshot/io.h"
 
@@ -51,6 +52,9 @@ ExperimentResult result_of(const Json& json) {
   r.group = json.at("group").get<std::string>();
   r.method = json.at("method").get<std::string>();
   r.settings = json.at("settings").get<Settings>();
+  // Written before the option was there: it had no other value then.
+  for (const PlanOption& option : plan_options(r.method))
+    if (!option.standard.empty()) r.settings.try_emplace(option.name, option.standard);
   r.nlabeled = json.at("nlabeled").get<std::uint32_t>();
   r.seed = json.at("seed").get<std::uint32_t>();
   for (const Json& i : json.at("iterations")) r.iterations.push_back(iteration_of(i));
@@ -73,7 +77,8 @@ ExperimentResult result_of(const Json& json) {
 
 fs::path result_path(const fs::path& folder, const ExperimentResult& e) {
   std::string text = e.method;
-  for (const auto& [name, value] : e.settings) text += fmt::format("\n{}={}", name, value);
+  for (const auto& [name, value] : e.settings)
+    if (!is_standard(e.method, name, value)) text += fmt::format("\n{}={}", name, value);
   return folder / "results" / e.group /
          fmt::format("{}-{}-nl{}-s{}-{}.json", e.method, setting(e, "mode"), setting(e, "nlabeled"), setting(e, "seed"),
                      hash_text(text));

@@ -23,8 +23,8 @@ namespace {
 /// which is short beside their training: a unit for each choice of hyper-parameters leaves something to do in parallel.
 std::vector<std::string> shared_settings(const std::string& method) {
   if (method == "diffusion")
-    return {"data", "label-idx", "mode",   "nbg", "background", "in-domain",
-            "k",    "knn",       "recall", "pca", "recipe",     "graph"};
+    return {"data", "label-idx", "mode", "nbg",    "background",         "in-domain", "k",
+            "knn",  "recall",    "pca",  "recipe", "correct-and-smooth", "graph"};
   if (method == "logreg") return {"data", "label-idx", "mode", "lr", "wd", "batchsize", "mom", "maxiter", "nlabeled"};
   return {};
 }

@@ -91,7 +91,7 @@ def test_every_option_is_in_the_settings(lowshot, small, tmp_path):
     assert len(found) == 2 and {key[0] for key in found} == {"test"}
     settings = next(iter(found.values()))["settings"]
     assert {k: v for k, v in settings.items() if k not in ("data", "nbg")} == {
-        "background": "default", "in-domain": "false", "k": "30", "knn": "auto", "label-idx": "default", "lslice": "0",
+        "background": "default", "correct-and-smooth": "auto", "in-domain": "false", "k": "30", "knn": "auto", "label-idx": "default", "lslice": "0",
         "mode": "test", "niter": "10", "nlabeled": "1", "pca": "default", "prune": "auto", "recall": "0.95",
         "recipe": "paper", "seed": "4", "weights": "unit", "graph": "default", "propagation": "diffusion", "alpha": "0.99",
         "solver": "iterations", "class-mass": "false"}
@@ -253,6 +253,18 @@ def test_damaged_results_are_refused(lowshot, refused, small, tmp_path):
     path.unlink()
     lowshot(*arguments)
     assert json.loads(path.read_text())["iterations"][-1]["top5_all"] == json.loads(good)["iterations"][-1]["top5_all"]
+
+
+def test_results_of_a_program_with_fewer_options_are_found(lowshot, small, tmp_path):
+    arguments = ["sweep", small, "-o", tmp_path / "out", "--work", tmp_path / "work"]
+    lowshot(*arguments)
+    path = next(path for path in sorted((tmp_path / "out/results").rglob("*.json")) if json.loads(path.read_text())["method"] == "diffusion")
+    result = json.loads(path.read_text())
+    assert result["settings"].pop("weights") == "unit"
+    path.write_text(json.dumps(result))
+    lowshot(*arguments)
+    assert json.loads(path.read_text()) == result
+    lowshot("report", tmp_path / "out")
 
 
 @pytest.mark.parametrize("text, message", [

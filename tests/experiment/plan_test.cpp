@@ -63,6 +63,27 @@ TEST(Plan, ARecipeDecidesItsGraphAndIterations) {
   }
 }
 
+TEST(Plan, SmoothingGoesWithTheRecipesThatDoIt) {
+  const auto all = experiments(
+      "data: d\ngroups: {a: {method: diffusion, recipe: [full, auto], correct-and-smooth: [auto, off]}, "
+      "b: {method: diffusion}}");
+  EXPECT_THAT(values(all, "correct-and-smooth"), ElementsAre("auto", "off", "auto", "off", "auto"));
+  EXPECT_THAT(refusal("data: d\ngroups: {a: {method: diffusion, correct-and-smooth: on}}"),
+              HasSubstr("the recipe paper does not smooth"));
+}
+
+TEST(Plan, ResultsAreNamedByWhatIsNotStandard) {
+  auto e = experiments("data: d\ngroups: {a: {method: diffusion, niter: 4}}").at(0);
+  const auto place = result_path("out", e);
+  e.settings.erase("weights");  // as of a program that did not have the option
+  EXPECT_EQ(result_path("out", e), place);
+  for (const auto& [name, value] : {std::pair("weights", "selftuning"), std::pair("niter", "5")}) {
+    auto other = e;
+    other.settings[name] = value;
+    EXPECT_NE(result_path("out", other), place) << name;
+  }
+}
+
 TEST(Plan, DefaultsAreThoseOfTheCommands) {
   const auto all = experiments("data: d\ngroups:\n  a: {method: diffusion}\n  b: {method: logreg}\n");
   ASSERT_EQ(all.size(), 2U);
@@ -87,7 +108,8 @@ TEST(Plan, DefaultsAreThoseOfTheCommands) {
                               {"propagation", "diffusion"},
                               {"alpha", "0.99"},
                               {"solver", "iterations"},
-                              {"class-mass", "false"}};
+                              {"class-mass", "false"},
+                              {"correct-and-smooth", "auto"}};
   EXPECT_EQ(all[0].settings, diffusion);
   const Settings logreg = {
       {"batchsize", "128"}, {"data", "d"}, {"label-idx", "default"}, {"lr", "0.01"}, {"maxiter", "20000"},
