@@ -157,7 +157,7 @@ Graph symmetrise(Context& context, const KnnTable& table, const SymmetriseOption
         const NodeId* end = merge(begin, begin + own_length, ids + graph.offsets[i + 1], own, degree);
         graph.inverse_degree[i] = degree == 0 ? 0 : 1 / static_cast<float>(degree);
         filled[i] = static_cast<std::uint64_t>(end - begin);
-        std::memmove(to, begin, filled[i] * sizeof(NodeId));
+        if (filled[i] != 0) std::memmove(to, begin, filled[i] * sizeof(NodeId));  // without any edge all are null
         to += filled[i];
       }
     }
@@ -170,7 +170,7 @@ Graph symmetrise(Context& context, const KnnTable& table, const SymmetriseOption
   add_up(threads, graph.offsets);
   for (std::size_t c = 0; c < chunks; ++c) {
     const std::uint64_t begin = graph.offsets[c * chunk_rows], end = graph.offsets[std::min(n, (c + 1) * chunk_rows)];
-    std::memmove(ids + begin, ids + chunk_begin[c], (end - begin) * sizeof(NodeId));
+    if (begin != end) std::memmove(ids + begin, ids + chunk_begin[c], (end - begin) * sizeof(NodeId));
   }
   const std::size_t room = graph.neighbours.size();
   graph.neighbours.resize(graph.offsets[n]);
