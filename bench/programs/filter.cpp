@@ -44,7 +44,7 @@ void filter(benchmark::State& state, Isa isa) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const Isa isa : {Isa::avx2, Isa::avx512vnni}) {
+  for (const Isa isa : all_isas) {
     if (isa > best_isa()) continue;
     benchmark::RegisterBenchmark(("filter/" + std::string(name(isa))).c_str(), filter, isa)
         ->ArgName("dim")

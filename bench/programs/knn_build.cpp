@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, KnnMethod> methods{
       {"auto", KnnMethod::automatic}, {"exact", KnnMethod::exact}, {"join", KnnMethod::join}};
   std::map<std::string, Isa> isas;
-  for (const Isa isa : {Isa::avx2, Isa::avx512vnni}) isas.emplace(name(isa), isa);
+  for (const Isa isa : all_isas) isas.emplace(name(isa), isa);
   app.add_option("rows", o.rows, "float32 .npy, rows normalised")->required();
   app.add_option("--k", o.knn.k, "neighbours, the row itself included");
   app.add_option("--method", o.knn.method, "auto, exact or join")->transform(CLI::CheckedTransformer(methods));

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "knn/best_scores.h"
 #include "knn/bisection.h"
 #include "knn/gathered_rows.h"
 #include "knn/reservoirs.h"
@@ -67,41 +68,63 @@ CentroidPanels encode(MatrixView<const float> centroids, const Points& points) {
   return out;
 }
 
-// Offers the centroids to the lists of the gathered rows as first, first + 1, ...
-void offer(const FilterBackend& backend, GatheredRows& rows, const CentroidPanels& centroids, std::uint32_t first,
-           const std::vector<float>& closed, Reservoirs& best) {
-  for (std::uint32_t i = 0; i < rows.count(); ++i) rows.threshold(i) = best.threshold(i);
-  FilterTile tile = rows.tile();
-  tile.panels = centroids.panels.data();
-  tile.col_scale = centroids.scale.data();
-  tile.col_bound = centroids.bound.data();
-  tile.col_threshold = closed.data();
-  tile.col_count = centroids.count;
-  const FilterHits hits = rows.hits();
-  const std::size_t count = backend.kernel(tile, hits);
-  for (std::size_t h = 0; h < count; ++h)
-    if (const std::uint32_t column = hits.pairs[h] & 0xffff; column < centroids.count)
-      best.offer(hits.pairs[h] >> 16, hits.scores[h], first + column);
-}
-
 std::uint32_t padded(std::uint32_t columns) {
   return (columns + panel_width - 1) / panel_width * panel_width;
 }
+
+// Scores of some gathered rows against sets of centroids, side by side, and the best of them.
+class ScoreTable {
+ public:
+  // Of at most chunk_rows rows and `most` columns, those of each set padded.
+  explicit ScoreTable(std::uint32_t most) : scores_(chunk_rows, most), numbers_(most) {}
+
+  void clear() { columns_ = 0; }
+  // Centroids number first, first + 1, ...
+  void add(const FilterBackend& backend, const GatheredRows& rows, const CentroidPanels& centroids,
+           std::uint32_t first) {
+    FilterTile tile = rows.tile();
+    tile.panels = centroids.panels.data();
+    tile.col_scale = centroids.scale.data();
+    tile.col_bound = centroids.bound.data();
+    tile.col_count = centroids.count;
+    backend.scores(tile, scores_.data() + columns_, scores_.cols());
+    const std::uint32_t width = padded(centroids.count);
+    std::iota(numbers_.begin() + columns_, numbers_.begin() + columns_ + width, first);
+    columns_ += width;
+  }
+  // The `some` nearest centroids of a row, the nearest first, ties by number; no_list where there are fewer.
+  void nearest(std::uint32_t row, std::uint32_t some, std::uint32_t* found) {
+    const float* scores = scores_.row(row);
+    const std::uint32_t wanted = std::min(some, columns_);
+    best_.clear();
+    const float level = some == 1 ? greatest(scores, columns_) : level_of(scores, columns_, wanted, spare);
+    each_reaching(scores, columns_, level, [&](std::uint32_t place) {
+      if (scores[place] > -infinity) best_.push_back(make_candidate(scores[place], numbers_[place]));
+    });
+    sort_candidates(best_);
+    for (std::uint32_t j = 0; j < some; ++j) found[j] = j < best_.size() ? id_of(best_[j]) : no_list;
+  }
+
+ private:
+  static constexpr std::uint32_t spare = 4;
+  Matrix<float> scores_;
+  std::vector<std::uint32_t> numbers_;
+  std::uint32_t columns_ = 0;
+  std::vector<Candidate> best_;
+};
 
 // The `some` nearest centroids of each of `rows`: rows.size() x some. One thread.
 Matrix<std::uint32_t> nearest(const Points& points, std::span<const std::uint32_t> rows,
                               const CentroidPanels& centroids, std::uint32_t some) {
   Matrix<std::uint32_t> found(rows.size(), some);
-  GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(centroids.count));
-  const std::vector<float> closed(padded(centroids.count), infinity);
-  KnnTable table = KnnTable::sized(chunk_rows, some);
+  GatheredRows gathered(chunk_rows, points.codes.code_bytes, 0);
+  ScoreTable table(padded(centroids.count));
   for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
     const auto chunk = rows.subspan(begin, std::min<std::size_t>(chunk_rows, rows.size() - begin));
     gathered.load(points.codes, chunk, false);
-    Reservoirs best(chunk.size(), some);
-    offer(points.backend, gathered, centroids, 0, closed, best);
-    best.finish(1, table);
-    std::copy_n(table.ids.data(), chunk.size() * some, found.row(begin));
+    table.clear();
+    table.add(points.backend, gathered, centroids, 0);
+    for (std::uint32_t i = 0; i < chunk.size(); ++i) table.nearest(i, some, found.row(begin + i));
   }
   return found;
 }
@@ -191,34 +214,28 @@ Matrix<std::uint32_t> find_lists(int threads, const Points& points, std::span<co
     for (std::size_t i = 0; i < rows.size(); ++i) key[i] = near(i, 0) * supers + near(i, std::min(1u, some - 1));
     return group(every, key, supers * supers).members;
   }();
-  std::uint32_t most_lists = 0;
-  for (const CentroidPanels& lists : centroids.of_super) most_lists = std::max(most_lists, lists.count);
+  std::uint32_t all_columns = 0;
+  for (const CentroidPanels& lists : centroids.of_super) all_columns += padded(lists.count);
   Matrix<std::uint32_t> found(rows.size(), probes);
-  const std::vector<float> closed(padded(most_lists), infinity);
 #pragma omp parallel num_threads(threads)
   {
-    GatheredRows gathered(chunk_rows, points.codes.code_bytes, padded(most_lists));
-    KnnTable table = KnnTable::sized(chunk_rows, probes);
-    std::vector<std::uint32_t> picked(chunk_rows), asked_for(supers), super(supers);
+    GatheredRows gathered(chunk_rows, points.codes.code_bytes, 0);
+    ScoreTable table(all_columns);
+    std::vector<std::uint32_t> picked(chunk_rows);
+    std::vector<char> asked_for(supers);
 #pragma omp for schedule(dynamic, 1)
     for (std::size_t begin = 0; begin < rows.size(); begin += chunk_rows) {
       const std::size_t count = std::min<std::size_t>(chunk_rows, rows.size() - begin);
-      std::fill(asked_for.begin(), asked_for.end(), 0u);
+      std::fill(asked_for.begin(), asked_for.end(), 0);
       for (std::size_t i = 0; i < count; ++i) {
         picked[i] = rows[order[begin + i]];
-        for (std::uint32_t r = 0; r < some; ++r) asked_for[near(order[begin + i], r)] += some - r;
+        for (std::uint32_t r = 0; r < some; ++r) asked_for[near(order[begin + i], r)] = 1;
       }
-      // Those that most rows are near to come first: thresholds rise early.
-      std::iota(super.begin(), super.end(), 0u);
-      std::stable_sort(super.begin(), super.end(),
-                       [&](std::uint32_t a, std::uint32_t b) { return asked_for[a] > asked_for[b]; });
       gathered.load(points.codes, std::span(picked).first(count), false);
-      Reservoirs best(count, probes);
-      for (const std::uint32_t s : super)
-        if (asked_for[s] > 0)
-          offer(points.backend, gathered, centroids.of_super[s], centroids.first_list[s], closed, best);
-      best.finish(1, table);
-      for (std::size_t i = 0; i < count; ++i) std::copy_n(table.ids.row(i), probes, found.row(order[begin + i]));
+      table.clear();
+      for (std::uint32_t s = 0; s < supers; ++s)
+        if (asked_for[s] != 0) table.add(points.backend, gathered, centroids.of_super[s], centroids.first_list[s]);
+      for (std::uint32_t i = 0; i < count; ++i) table.nearest(i, probes, found.row(order[begin + i]));
     }
   }
   return found;

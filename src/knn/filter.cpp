@@ -63,11 +63,11 @@ RowNorms largest_norms(int threads, const DescriptorView& x, const std::vector<f
 FilterBackend filter_backend(Isa isa) {
   switch (isa) {
     case Isa::avx2:
-      return {filter_avx2, 63, 63};
+      return {filter_avx2, scores_avx2, 63, 63};
     case Isa::avx512vnni:
-      return {filter_avx512, 127, 128};
+      return {filter_avx512, scores_avx512, 127, 128};
     case Isa::amx:
-      return {filter_amx, 127, 128};
+      return {filter_amx, scores_amx, 127, 128};
   }
   throw Error(ErrorKind::device, "unknown instruction set");
 }

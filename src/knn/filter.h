@@ -49,9 +49,14 @@ struct FilterHits {
 /// is at least min(row_threshold, col_threshold).
 using FilterKernel = std::size_t (*)(const FilterTile& tile, const FilterHits& hits);
 
+/// The score of every pair, that of row i and column j at scores[i * stride + j]; columns in the padding have some,
+/// too. Thresholds are not looked at. stride: at least the padded columns.
+using ScoreKernel = void (*)(const FilterTile& tile, float* scores, std::size_t stride);
+
 /// What one instruction set offers.
 struct FilterBackend {
   FilterKernel kernel;
+  ScoreKernel scores;
   std::int32_t levels;  ///< codes lie in [-levels, levels]
   std::int32_t offset;  ///< added to the codes in the panels to make them unsigned
 };
@@ -60,6 +65,9 @@ FilterBackend filter_backend(Isa isa);
 std::size_t filter_avx2(const FilterTile& tile, const FilterHits& hits);
 std::size_t filter_avx512(const FilterTile& tile, const FilterHits& hits);
 std::size_t filter_amx(const FilterTile& tile, const FilterHits& hits);
+void scores_avx2(const FilterTile& tile, float* scores, std::size_t stride);
+void scores_avx512(const FilterTile& tile, float* scores, std::size_t stride);
+void scores_amx(const FilterTile& tile, float* scores, std::size_t stride);
 
 /// What two sets of rows must share to be compared: the shift, the metric and the norm bound N.
 struct FilterSpace {

@@ -80,43 +80,69 @@ inline void store_sums(Step& step) {
   if constexpr (RowTiles == 2 && Panels == 2) _tile_stored(3, step.sums[1][tile_rows], tile_bytes);
 }
 
-// Appends those of the next four rows of one panel that pass.
-inline FilterHits compare_four(const FilterTile& t, Step& step, FilterHits hits) {
+// Columns of a panel, and four rows of a step against them.
+struct Four {
+  const std::int32_t (*sums)[panel_width];
+  std::uint32_t row, first;  // the first row and column
+  std::uint32_t done;        // of the four, so many have been dealt with
+};
+inline Four next_four(Step& step) {
   const std::uint32_t fours = step.rows / 4, p = step.fours_done / fours, r = step.fours_done % fours * 4;
   ++step.fours_done;
-  const std::uint32_t row = step.row + r, first = (step.panel + p) * panel_width;
-  const __m512 scale = _mm512_loadu_ps(t.col_scale + first);
-  const __m512 bound = _mm512_loadu_ps(t.col_bound + first);
-  const __m512 threshold = _mm512_loadu_ps(t.col_threshold + first);
-  alignas(64) float scores[5 * panel_width];
-  std::uint64_t pass = 0;
+  const std::uint32_t row = step.row + r;
+  return {step.sums[p] + r, row, (step.panel + p) * panel_width, row < step.from ? step.from - row : 0};
+}
+
+struct Columns {
+  __m512 scale, bound;
+};
+inline Columns columns_of(const FilterTile& t, std::uint32_t first) {
+  return {_mm512_loadu_ps(t.col_scale + first), _mm512_loadu_ps(t.col_bound + first)};
+}
+inline __m512 score_of(const FilterTile& t, std::uint32_t row, const Columns& c, const std::int32_t* sums) {
+  const __m512i dot = _mm512_add_epi32(_mm512_load_si512(sums), _mm512_set1_epi32(t.row_start[row]));
+  const __m512 both = _mm512_mul_ps(c.scale, _mm512_set1_ps(t.row_scale[row]));
+  return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), both, _mm512_add_ps(c.bound, _mm512_set1_ps(t.row_bound[row])));
+}
+
+// Appends the pairs that pass.
+struct Append {
+  FilterHits hits;
+
+  void operator()(const FilterTile& t, const Four& four) {
+    const Columns columns = columns_of(t, four.first);
+    const __m512 threshold = _mm512_loadu_ps(t.col_threshold + four.first);
+    alignas(64) float scores[5 * panel_width];
+    std::uint64_t pass = 0;
 #pragma GCC unroll 4
-  for (std::uint32_t q = 0; q < 4; ++q) {
-    const std::uint32_t i = row + q;
-    const __m512i dot = _mm512_add_epi32(_mm512_load_si512(step.sums[p][r + q]), _mm512_set1_epi32(t.row_start[i]));
-    const __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(t.row_scale[i]));
-    const __m512 score =
-        _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), both, _mm512_add_ps(bound, _mm512_set1_ps(t.row_bound[i])));
-    const __m512 least = _mm512_min_ps(threshold, _mm512_set1_ps(t.row_threshold[i]));
-    pass |= std::uint64_t{_mm512_cmp_ps_mask(score, least, _CMP_GE_OQ)} << (q * 16);
-    _mm512_store_ps(scores + q * panel_width, score);
+    for (std::uint32_t q = 0; q < 4; ++q) {
+      const __m512 score = score_of(t, four.row + q, columns, four.sums[q]);
+      const __m512 least = _mm512_min_ps(threshold, _mm512_set1_ps(t.row_threshold[four.row + q]));
+      pass |= std::uint64_t{_mm512_cmp_ps_mask(score, least, _CMP_GE_OQ)} << (q * 16);
+      _mm512_store_ps(scores + q * panel_width, score);
+    }
+    if (four.done != 0) pass = four.done < 4 ? pass >> (16 * four.done) << (16 * four.done) : 0;
+    hits = append_hits(pass, four.row << 16 | four.first, scores, hits);
   }
-  if (row < step.from) {
-    const std::uint32_t done = step.from - row;
-    pass = done < 4 ? pass >> (16 * done) << (16 * done) : 0;
+};
+
+// Writes all scores; those of rows that come twice are written twice.
+struct Write {
+  float* scores;
+  std::size_t stride;
+
+  void operator()(const FilterTile& t, const Four& four) const {
+    const Columns columns = columns_of(t, four.first);
+#pragma GCC unroll 4
+    for (std::uint32_t q = 0; q < 4; ++q)
+      _mm512_storeu_ps(scores + (four.row + q) * stride + four.first, score_of(t, four.row + q, columns, four.sums[q]));
   }
-  return append_hits(pass, row << 16 | first, scores, hits);
-}
+};
 
-inline FilterHits compare_all(const FilterTile& t, Step& step, FilterHits hits) {
-  while (step.fours_done < step.fours()) hits = compare_four(t, step, hits);
-  return hits;
-}
-
-// The products of `step`, and meanwhile the pairs of `previous`. rest_rows: the Rest of step.row.
-template <int RowTiles, int Panels>
-FilterHits run(const FilterTile& t, const Rest& rest, const std::int8_t* rest_rows, Step& step, Step& previous,
-               FilterHits hits) {
+// The products of `step`, and meanwhile the scores of `previous`. rest_rows: the Rest of step.row.
+template <int RowTiles, int Panels, typename Finish>
+void run(const FilterTile& t, const Rest& rest, const std::int8_t* rest_rows, Step& step, Step& previous,
+         Finish& finish) {
   const std::size_t panel_bytes = static_cast<std::size_t>(t.code_bytes) * panel_width;
   const std::int8_t* rows = t.rows + static_cast<std::size_t>(step.row) * t.code_bytes;
   const std::uint8_t* panel = t.panels + step.panel * panel_bytes;
@@ -134,10 +160,9 @@ FilterHits run(const FilterTile& t, const Rest& rest, const std::int8_t* rest_ro
     else
       multiply_add<RowTiles, Panels>(rest_rows, tile_bytes, rest.panels[0], rest.panels[1]);
     for (std::uint32_t f = 0; f < fours_a_chunk && previous.fours_done < previous.fours(); ++f)
-      hits = compare_four(t, previous, hits);
+      finish(t, next_four(previous));
   }
   store_sums<RowTiles, Panels>(step);
-  return hits;
 }
 
 void copy_and_pad(const void* from, std::size_t bytes, void* to, std::size_t all_bytes) {
@@ -147,7 +172,8 @@ void copy_and_pad(const void* from, std::size_t bytes, void* to, std::size_t all
 
 // Rows begin .. end - 1, at most part_rows of them, against all panels. What is short of whole tiles of rows is made up
 // by rows before it, which are compared again and left out: there must be 16 rows up to `end`.
-FilterHits run_part(const FilterTile& t, std::uint32_t begin, std::uint32_t end, Steps& steps, FilterHits hits) {
+template <typename Finish>
+void run_part(const FilterTile& t, std::uint32_t begin, std::uint32_t end, Steps& steps, Finish& finish) {
   const std::uint32_t base = end - begin < tile_rows ? end - tile_rows : begin;
   const std::uint32_t panels = (t.col_count + panel_width - 1) / panel_width;
   const std::uint32_t whole = t.code_bytes / tile_bytes * tile_bytes, rest_bytes = t.code_bytes - whole;
@@ -169,32 +195,48 @@ FilterHits run_part(const FilterTile& t, std::uint32_t begin, std::uint32_t end,
       step.panel = panel, step.panels = both, step.from = row, step.fours_done = 0;
       const std::int8_t* rest_rows = rest.rows[step.row - base];
       if (two)
-        hits = both == 2 ? run<2, 2>(t, rest, rest_rows, step, previous, hits)
-                         : run<2, 1>(t, rest, rest_rows, step, previous, hits);
+        both == 2 ? run<2, 2>(t, rest, rest_rows, step, previous, finish)
+                  : run<2, 1>(t, rest, rest_rows, step, previous, finish);
       else
-        hits = both == 2 ? run<1, 2>(t, rest, rest_rows, step, previous, hits)
-                         : run<1, 1>(t, rest, rest_rows, step, previous, hits);
+        both == 2 ? run<1, 2>(t, rest, rest_rows, step, previous, finish)
+                  : run<1, 1>(t, rest, rest_rows, step, previous, finish);
       row = step.row + step.rows;
     }
   }
-  return hits;
+}
+
+// A tile that suits the kernels: enough rows, more than one chunk of dimensions.
+bool suits(const FilterTile& tile) {
+  return tile.row_count >= tile_rows && tile.code_bytes > tile_bytes;
+}
+
+template <typename Finish>
+void run_all(const FilterTile& tile, Finish& finish) {
+  static constexpr TileShapes shapes;
+  _tile_loadconfig(&shapes);
+  Steps steps;
+  for (std::uint32_t begin = 0; begin < tile.row_count; begin += part_rows) {
+    const std::uint32_t left = tile.row_count - begin;
+    run_part(tile, begin, begin + (left < part_rows ? left : part_rows), steps, finish);
+  }
+  Step& last = steps.of[steps.latest];
+  while (last.fours_done < last.fours()) finish(tile, next_four(last));
+  _tile_release();
 }
 
 }  // namespace
 
 std::size_t filter_amx(const FilterTile& tile, const FilterHits& hits) {
-  if (tile.row_count < tile_rows || tile.code_bytes <= tile_bytes) return filter_avx512(tile, hits);
-  static constexpr TileShapes shapes;
-  _tile_loadconfig(&shapes);
-  Steps steps;
-  FilterHits end = hits;
-  for (std::uint32_t begin = 0; begin < tile.row_count; begin += part_rows) {
-    const std::uint32_t left = tile.row_count - begin;
-    end = run_part(tile, begin, begin + (left < part_rows ? left : part_rows), steps, end);
-  }
-  end = compare_all(tile, steps.of[steps.latest], end);
-  _tile_release();
-  return static_cast<std::size_t>(end.pairs - hits.pairs);
+  if (!suits(tile)) return filter_avx512(tile, hits);
+  Append append{hits};
+  run_all(tile, append);
+  return static_cast<std::size_t>(append.hits.pairs - hits.pairs);
+}
+
+void scores_amx(const FilterTile& tile, float* scores, std::size_t stride) {
+  if (!suits(tile)) return scores_avx512(tile, scores, stride);
+  Write write{scores, stride};
+  run_all(tile, write);
 }
 
 }  // namespace lowshot::knn

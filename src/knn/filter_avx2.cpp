@@ -84,27 +84,32 @@ inline void multiply_add(const std::int8_t* codes, std::size_t row_bytes, std::u
   }
 }
 
+// Eight columns from `first` on as the scores need them.
+struct Columns {
+  __m256 scale, bound;
+};
+inline Columns columns_of(const FilterTile& t, std::uint32_t first) {
+  return {_mm256_loadu_ps(t.col_scale + first), _mm256_loadu_ps(t.col_bound + first)};
+}
+inline __m256 score_of(const FilterTile& t, std::uint32_t row, const Columns& c, const std::int32_t* sums) {
+  const __m256 both = _mm256_mul_ps(c.scale, _mm256_set1_ps(t.row_scale[row]));
+  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(*at(sums)), both, _mm256_add_ps(c.bound, _mm256_set1_ps(t.row_bound[row])));
+}
+
 // Rows row .. row + rows - 1 against the panel that begins with column `first`.
 FilterHits compare(const FilterTile& t, std::uint32_t row, std::uint32_t rows, std::uint32_t first,
                    const std::int32_t* sums, FilterHits hits) {
   alignas(32) float scores[(block_rows + 4) * panel_width];
-  __m256 scale[2], bound[2], threshold[2];
-  for (int h = 0; h < 2; ++h) {
-    scale[h] = _mm256_loadu_ps(t.col_scale + first + 8 * h);
-    bound[h] = _mm256_loadu_ps(t.col_bound + first + 8 * h);
-    threshold[h] = _mm256_loadu_ps(t.col_threshold + first + 8 * h);
-  }
+  const Columns columns[2] = {columns_of(t, first), columns_of(t, first + 8)};
+  const __m256 threshold[2] = {_mm256_loadu_ps(t.col_threshold + first), _mm256_loadu_ps(t.col_threshold + first + 8)};
   std::uint64_t pass[block_rows / 4] = {}, any = 0;
   for (std::uint32_t r = 0; r < rows; ++r) {
-    const __m256 row_scale = _mm256_set1_ps(t.row_scale[row + r]), row_bound = _mm256_set1_ps(t.row_bound[row + r]);
     const __m256 row_threshold = _mm256_set1_ps(t.row_threshold[row + r]);
     std::uint64_t reached = 0;
 #pragma GCC unroll 2
     for (std::uint32_t h = 0; h < 2; ++h) {
       const std::uint32_t place = r * panel_width + 8 * h;
-      const __m256 both = _mm256_mul_ps(scale[h], row_scale);
-      const __m256 score =
-          _mm256_fmadd_ps(_mm256_cvtepi32_ps(*at(sums + place)), both, _mm256_add_ps(bound[h], row_bound));
+      const __m256 score = score_of(t, row + r, columns[h], sums + place);
       _mm256_store_ps(scores + place, score);
       const __m256 reaches = _mm256_cmp_ps(score, _mm256_min_ps(threshold[h], row_threshold), _CMP_GE_OQ);
       reached |= std::uint64_t{static_cast<unsigned>(_mm256_movemask_ps(reaches))} << (8 * h);
@@ -117,9 +122,9 @@ FilterHits compare(const FilterTile& t, std::uint32_t row, std::uint32_t rows, s
   return hits;
 }
 
-FilterHits multiply_and_compare(const FilterTile& t, std::uint32_t row, std::uint32_t rows, std::uint32_t panel,
-                                bool four_fit, FilterHits hits) {
-  alignas(32) std::int32_t sums[block_rows * panel_width];
+// The products of rows row .. row + rows - 1 and a panel: sums, 16 a row.
+void multiply(const FilterTile& t, std::uint32_t row, std::uint32_t rows, std::uint32_t panel, bool four_fit,
+              std::int32_t* sums) {
   for (std::uint32_t r = 0; r < rows; ++r)
     for (std::uint32_t h = 0; h < 2; ++h) *at(sums + r * panel_width + 8 * h) = _mm256_set1_epi32(t.row_start[row + r]);
   const std::int8_t* codes = t.rows + std::size_t{row} * t.code_bytes;
@@ -131,23 +136,45 @@ FilterHits multiply_and_compare(const FilterTile& t, std::uint32_t row, std::uin
   for (; four_fit && d + 4 * dim_group <= t.code_bytes; d += 4 * dim_group) groups_from(multiply_add<4>, d);
   for (; d + 2 * dim_group <= t.code_bytes; d += 2 * dim_group) groups_from(multiply_add<2>, d);
   if (d < t.code_bytes) groups_from(multiply_add<1>, d);
-  return compare(t, row, rows, panel * panel_width, sums, hits);
+}
+
+// use(row, rows, panel, sums) for blocks that cover the tile.
+template <typename Use>
+inline void all_blocks(const FilterTile& tile, const Use& use) {
+  const std::uint32_t panels = (tile.col_count + panel_width - 1) / panel_width;
+  alignas(32) std::int32_t sums[block_rows * panel_width];
+  for (std::uint32_t first = 0; first < tile.row_count; first += part_rows) {
+    const std::uint32_t part_end = first + part_rows < tile.row_count ? first + part_rows : tile.row_count;
+    const unsigned fit = panels >= many_panels ? blocks_that_fit(tile, first, part_end) : 0;
+    for (std::uint32_t panel = 0; panel < panels; ++panel)
+      for (std::uint32_t row = first; row < part_end; row += block_rows) {
+        const std::uint32_t rows = part_end - row < block_rows ? part_end - row : block_rows;
+        multiply(tile, row, rows, panel, (fit >> (row - first) / block_rows & 1) != 0, sums);
+        use(row, rows, panel, sums);
+      }
+  }
 }
 
 }  // namespace
 
 std::size_t filter_avx2(const FilterTile& tile, const FilterHits& hits) {
   FilterHits end = hits;
-  const std::uint32_t panels = (tile.col_count + panel_width - 1) / panel_width;
-  for (std::uint32_t first = 0; first < tile.row_count; first += part_rows) {
-    const std::uint32_t part_end = first + part_rows < tile.row_count ? first + part_rows : tile.row_count;
-    const unsigned fit = panels >= many_panels ? blocks_that_fit(tile, first, part_end) : 0;
-    for (std::uint32_t panel = 0; panel < panels; ++panel)
-      for (std::uint32_t row = first; row < part_end; row += block_rows)
-        end = multiply_and_compare(tile, row, part_end - row < block_rows ? part_end - row : block_rows, panel,
-                                   (fit >> (row - first) / block_rows & 1) != 0, end);
-  }
+  all_blocks(tile, [&](std::uint32_t row, std::uint32_t rows, std::uint32_t panel, const std::int32_t* sums) {
+    end = compare(tile, row, rows, panel * panel_width, sums, end);
+  });
   return static_cast<std::size_t>(end.pairs - hits.pairs);
+}
+
+void scores_avx2(const FilterTile& tile, float* scores, std::size_t stride) {
+  all_blocks(tile, [&](std::uint32_t row, std::uint32_t rows, std::uint32_t panel, const std::int32_t* sums) {
+    for (std::uint32_t h = 0; h < 2; ++h) {
+      const std::uint32_t first = panel * panel_width + 8 * h;
+      const Columns columns = columns_of(tile, first);
+      for (std::uint32_t r = 0; r < rows; ++r)
+        _mm256_storeu_ps(scores + (row + r) * stride + first,
+                         score_of(tile, row + r, columns, sums + r * panel_width + 8 * h));
+    }
+  });
 }
 
 }  // namespace lowshot::knn

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "knn/best_scores.h"
 #include "knn/gathered_rows.h"
 
 namespace lowshot::knn {
@@ -14,13 +15,18 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr std::uint32_t chunk_rows =
-    144;  // visitors of a tile, whole steps of all kernels: 36 KiB of codes at 256 dimensions
-constexpr std::uint32_t first_columns = 64;  // members that every row of a list is offered
+    144;                            // visitors of a tile, whole steps of all kernels: 36 KiB of codes at 256 dimensions
+constexpr std::uint32_t spare = 4;  // candidates beyond those kept that are taken so that fewer levels are tried
+constexpr std::uint32_t own_rows = 48;  // rows scored against all members of their list: 48 KiB of scores, as a rule
 // Two lists are compared whole from this many comparisons by visits on, as a share of all between them. A pair of rows
 // of which each visits the other's list is compared twice by visits (a fifth of all comparisons at 1M rows); visitors
 // must also be gathered, and asked whether the pair has met. Time of the join's kernels at 1M x 256, recall .95: by
 // visits alone 16.0 s of a core; with 1 / .8 / .6 / .4 of them 14.5, 14.1, 13.6, 14.1.
 constexpr double whole_share = 0.6;
+
+std::uint32_t padded(std::uint32_t columns) {
+  return (columns + panel_width - 1) / panel_width * panel_width;
+}
 
 // The members of one list as columns.
 class Members {
@@ -29,10 +35,10 @@ class Members {
       : codes_(codes), first_(first), offset_(offset) {
     std::uint32_t longest = 0;
     for (std::size_t l = 0; l + 1 < first.size(); ++l) longest = std::max(longest, first[l + 1] - first[l]);
-    const std::uint32_t padded = (longest + panel_width - 1) / panel_width * panel_width;
-    panels_ = Matrix<std::uint8_t>(padded / panel_width, std::size_t{codes.code_bytes} * panel_width);
-    closed_.assign(padded, infinity);
-    threshold_ = closed_, scale_.assign(padded, 0), bound_.assign(padded, 0);
+    const std::uint32_t columns = padded(longest);
+    panels_ = Matrix<std::uint8_t>(columns / panel_width, std::size_t{codes.code_bytes} * panel_width);
+    closed_.assign(columns, infinity);
+    threshold_ = closed_, scale_.assign(columns, 0), bound_.assign(columns, 0);
   }
 
   std::uint32_t most() const { return static_cast<std::uint32_t>(closed_.size()); }
@@ -46,6 +52,7 @@ class Members {
     pack_panels(codes_.rows.row(begin_), count_, codes_.code_bytes, offset_, panels_.data());
     std::copy_n(codes_.scale.begin() + begin_, count_, scale_.begin());
     std::copy_n(codes_.bound.begin() + begin_, count_, bound_.begin());
+    std::fill(bound_.begin() + count_, bound_.end(), -infinity);
   }
 
   // Columns first .. end-1 (first: of a panel), with the thresholds they have now, or closed.
@@ -128,6 +135,22 @@ std::uint32_t first_new_column(const ListedRows& rows, std::uint32_t list, NodeI
   const auto begin = rows.row.begin() + rows.first[list], end = rows.row.begin() + rows.first[list + 1];
   const auto column = static_cast<std::uint32_t>(std::lower_bound(begin, end, first_new) - begin);
   return column == end - begin ? column : column / panel_width * panel_width;
+}
+
+// Offers a row the best of its scores against members of its own list, `scores` of places first, first + 1, ...: as
+// many as a list keeps and a few more, chosen at once, so that no offer is made that falls out again.
+void offer_best(const ListedRows& rows, std::uint32_t place, std::uint32_t first, std::span<const float> scores,
+                NodeId first_new, Reservoirs& lists) {
+  const auto count = static_cast<std::uint32_t>(scores.size());
+  const std::uint32_t wanted = lists.kept() + spare;
+  const float level = count > wanted ? level_of(scores.data(), count, lists.kept(), spare) : -infinity;
+  const bool old = rows.row[place] < first_new;
+  each_reaching(scores.data(), count, level, [&](std::uint32_t column) {
+    if (scores[column] == -infinity) return;  // padding
+    const NodeId id = rows.row[first + column];
+    if (!old || id >= first_new) lists.offer(place, scores[column], id);
+  });
+  if (!old && level > -infinity) lists.raise(place, level);
 }
 
 }  // namespace
@@ -213,22 +236,29 @@ void drop_visits(int threads, const ListedRows& rows, const ListPairs& pairs, Ma
 
 void join_within_lists(Context& context, const ListedRows& rows, NodeId first_new, Reservoirs& lists) {
   const FilterBackend backend = filter_backend(context.isa);
-  each_list(context.thread_count(), backend, rows.codes, rows.first,
-            [&](std::uint32_t list, Members& members, GatheredRows& gathered) {
-              members.load(list);
-              // Each row takes for itself: no row of another thread is touched, and columns in steps that grow let
-              // thresholds rise early. Serving both sides of half the square would offer every row all others.
-              in_chunks(places_of(rows, list), [&](std::span<const std::uint32_t> chunk) {
-                gathered.load(rows.codes, chunk, true);
-                std::uint32_t first = rows.row[chunk.back()] < first_new ? first_new_column(rows, list, first_new) : 0;
-                for (std::uint32_t width = first_columns; first < members.count(); first += width, width *= 2)
-                  compare(backend, gathered, chunk, members, first, std::min(members.count(), first + width), &lists,
-                          nullptr, [&](std::uint32_t v, std::uint32_t m, float score) {
-                            if (rows.row[v] >= first_new || rows.row[m] >= first_new)
-                              lists.offer(v, score, rows.row[m]);
-                          });
-              });
-            });
+#pragma omp parallel num_threads(context.thread_count())
+  {
+    Members members(rows.codes, rows.first, backend.offset);
+    GatheredRows gathered(own_rows, rows.codes.code_bytes, 0);
+    Matrix<float> scores(own_rows, members.most());
+#pragma omp for schedule(dynamic, 1)
+    for (std::uint32_t list = 0; list < rows.lists(); ++list) {
+      members.load(list);
+      const std::vector<std::uint32_t> places = places_of(rows, list);
+      for (std::size_t begin = 0; begin < places.size(); begin += own_rows) {
+        const auto chunk = std::span(places).subspan(begin, std::min<std::size_t>(own_rows, places.size() - begin));
+        const std::uint32_t first = rows.row[chunk.back()] < first_new ? first_new_column(rows, list, first_new) : 0;
+        if (first == members.count()) continue;
+        gathered.load(rows.codes, chunk, true);
+        FilterTile tile = gathered.tile();
+        members.put_into(tile, first, members.count(), nullptr);
+        backend.scores(tile, scores.data(), scores.cols());
+        for (std::size_t i = 0; i < chunk.size(); ++i)
+          offer_best(rows, chunk[i], members.begin() + first, {scores.row(i), padded(tile.col_count)}, first_new,
+                     lists);
+      }
+    }
+  }
 }
 
 void join_list_pairs(Context& context, const ListedRows& rows, const ListPairs& pairs, NodeId first_new,

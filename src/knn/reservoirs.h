@@ -61,6 +61,13 @@ class Reservoirs {
     if (c > head.least) held = append(row, held, c);
     count.store(held, std::memory_order_release);
   }
+  /// At least k candidates that were offered to a row reach `level`: others need not be let in.
+  void raise(std::size_t row, float level) {
+    const Candidate least = make_candidate(level, no_node);
+    if (least <= heads_[row].least) return;
+    std::atomic_ref(heads_[row].least).store(least, std::memory_order_relaxed);
+    std::atomic_ref(thresholds_[row]).store(level, std::memory_order_relaxed);
+  }
   /// Similarities that rows must reach to be let in; padded to whole panels with +infinity.
   const float* thresholds() const { return thresholds_.data(); }
   /// The same of one row while another thread may offer to it; it may be too low by then, never too high.
@@ -80,6 +87,7 @@ class Reservoirs {
     __builtin_prefetch(lists_.row(row) + k_ + 8, 1);
   }
   std::size_t rows() const { return lists_.rows(); }
+  std::uint32_t kept() const { return k_; }
 
   /// Sorted lists of rows begin .. end-1 into rows begin - shift .. of `table`.
   void finish(int threads, KnnTable& table, std::size_t first_table_row = 0);

@@ -92,6 +92,22 @@ TEST(Reservoirs, ThresholdIsOpenUntilFullAndNeverAboveTheKthBest) {
   EXPECT_EQ(lists.thresholds()[1], -infinity);
 }
 
+TEST(Reservoirs, AreRaisedToWhatKCandidatesReach) {
+  Reservoirs lists(2, 2);
+  for (NodeId id = 0; id < 3; ++id) lists.offer(0, static_cast<float>(id), id);
+  lists.raise(0, 1);
+  EXPECT_EQ(lists.thresholds()[0], 1);
+  EXPECT_EQ(lists.thresholds()[1], -infinity);
+  lists.offer(0, 0.5f, 7);  // cannot enter
+  lists.raise(0, 0.25f);    // says less than is known
+  EXPECT_EQ(lists.threshold(0), 1);
+  lists.offer(0, 1, 0);  // as good as the second, with a lower number
+  std::vector<NodeId> ids;
+  for (const Candidate c : lists.best(0)) ids.push_back(id_of(c));
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(ids, (std::vector<NodeId>{0, 2}));
+}
+
 TEST(Reservoirs, StartFromATable) {
   KnnTable table{Matrix<NodeId>(2, 4), Matrix<float>(2, 4)};
   const NodeId ids[] = {9, 3, 5, 8, 1, no_node, no_node, no_node};
