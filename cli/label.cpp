@@ -67,6 +67,14 @@ LabelResult label_graph(Context& context, const LabelJob& job, const LabelComman
   return label_nodes(context, graph.view(), labels, classes, o.label, share_sink);
 }
 
+// --prior: a word, else a file.
+void set_priors(LabelCommand& o, const std::vector<std::string>& classes) {
+  o.label.prior = PriorRule::given;
+  for (const PriorRule rule : {PriorRule::automatic, PriorRule::uniform, PriorRule::labels, PriorRule::estimated})
+    if (o.prior == name(rule)) o.label.prior = rule;
+  if (o.label.prior == PriorRule::given) o.label.shares = read_class_shares(o.prior, classes);
+}
+
 void execute(const LabelCommand& given) {
   LabelCommand o = given;
   if (o.iterations != 0) o.label.iterations = o.iterations;
@@ -83,6 +91,7 @@ void execute(const LabelCommand& given) {
   o.label.recipe = o.recipe == "graph" ? LabelRecipe::graph
                    : o.recipe == "own" ? LabelRecipe::own
                                        : LabelRecipe::automatic;
+  set_priors(o, classes_there);
   if (!o.variant.standard()) o.label.propagation = o.variant.propagation;
   if (o.variant.weighting.kind == Weighting::Kind::listed) open_npy_rows(o.variant.weighting.file);  // is it there?
   o.label = fitting_options(job, o.label, o.variant, limit - std::min(limit, resident_bytes()));
@@ -127,8 +136,11 @@ void execute(const LabelCommand& given) {
   write_json(o.common, json);
 }
 
-// The classifier takes part beside the paper's diffusion alone.
+// The classifier takes part beside the paper's diffusion alone, and class priors with it.
 void require_graph_alone(const CLI::App& command, LabelCommand& o) {
+  if (command.count("--prior") != 0 && (!o.variant.standard() || o.recipe == "graph"))
+    throw Error(ErrorKind::usage, "where the graph answers alone every class weighs the same, and no priors apply",
+                "--prior", "leave it out, or use --recipe own");
   if (o.variant.standard()) return;
   if (command.count("--recipe") != 0 && o.recipe != "graph")
     throw Error(ErrorKind::usage,
@@ -171,6 +183,12 @@ void add_label(CLI::App& app) {
                    "Who answers: graph (diffusion alone), own (diffusion, and a classifier of the descriptors that "
                    "learns from it), or auto: own unless the graph is clearly better on held-out labels")
       ->check(CLI::IsMember({"auto", "graph", "own"}))
+      ->capture_default_str();
+  command
+      ->add_option("--prior", o->prior,
+                   "How frequent the classes are: uniform, labels (as among the labels), estimate (from the "
+                   "unlabelled rows), a CSV with label,share, or auto: uniform or labels, whichever makes the "
+                   "unlabelled rows likelier")
       ->capture_default_str();
   command->add_option("--iterations", o->iterations, "Diffusion iterations; default: the best on held-out labels")
       ->check(CLI::Range(1, 1000));

@@ -22,7 +22,7 @@ struct LabelCommand {
   KnnOptions knn;  // k is label.k
   std::vector<std::string> descriptors, add, ids;
   std::string labels, labelled, out, work, report, images, match = "name", on_bad = "stop", format = "csv", scores,
-                                                           recipe = "auto";
+                                                           recipe = "auto", prior = "auto";
   std::uint32_t dim = 0;
   std::uint32_t iterations = 0;
   double precision = 0, unknown = 0;

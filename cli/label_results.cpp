@@ -26,9 +26,35 @@ std::string recipe_reason(const HoldOut& h, const LabelCommand& o) {
                                               : ": clearly better on held-out labels");
 }
 
+std::size_t place_of(const std::vector<double>& values, std::vector<double>::const_iterator place) {
+  return static_cast<std::size_t>(place - values.begin());
+}
+
+std::string prior_reason(const ClassPriors& priors, const LabelCommand& o) {
+  if (priors.rule == PriorRule::given) return "as in " + o.prior;
+  if (o.prior != "auto") return "as given";
+  const bool labels = priors.rule == PriorRule::labels;
+  if (!labels && std::abs(priors.labels_gain) < 1e-9) return "every class has as many labels";
+  return fmt::format("the unlabelled rows are {} likely under the labels' shares: {:+.3f} a row in log-likelihood",
+                     labels ? "more" : "less", priors.labels_gain);
+}
+
+void print_priors(const ClassPriors& priors, const LabelCommand& o, const std::vector<std::string>& classes) {
+  if (priors.shares.empty()) {
+    if (o.prior != "auto") fmt::print("class priors: not applied, the graph answers alone\n");
+    return;
+  }
+  fmt::print("class priors: {} ({})\n", name(priors.rule), prior_reason(priors, o));
+  if (priors.rule == PriorRule::uniform) return;
+  const auto [least, most] = std::minmax_element(priors.shares.begin(), priors.shares.end());
+  fmt::print("  from {} ({}) to {} ({})\n", percent(*least), classes[place_of(priors.shares, least)], percent(*most),
+             classes[place_of(priors.shares, most)]);
+}
+
 void print_hold_out(const HoldOut& h, const LabelCommand& o, const std::vector<std::string>& classes) {
   const bool own = h.recipe == LabelRecipe::own;
   fmt::print("recipe: {} ({})\n", name(h.recipe), recipe_reason(h, o));
+  print_priors(h.priors, o, classes);
   if (h.checked_rows == 0) {
     fmt::print("No label could be held out: every class has a single one, so nothing is known about accuracy.\n");
     if (h.iterations != 0)
@@ -45,7 +71,10 @@ void print_hold_out(const HoldOut& h, const LabelCommand& o, const std::vector<s
                o.iterations != 0 ? "as given"
                : own             ? "the least log-loss when held out"
                                  : "the best when held out");
-    fmt::print("  iterations   graph alone{}\n", h.own_accuracy.empty() ? "" : "   own recipe   its log-loss");
+    fmt::print("  iterations   graph alone{}\n", h.own_accuracy.empty() ? ""
+                                                 : h.priors.rule == PriorRule::uniform
+                                                     ? "   own recipe   its log-loss"
+                                                     : "   own recipe   its log-loss (under equal priors)");
   }
   for (std::size_t t = 0; t < h.accuracy_by_iteration.size() && !solved; ++t) {
     fmt::print("  {:>10}  {:>12}", t + 1, percent(h.accuracy_by_iteration[t]));
@@ -83,6 +112,17 @@ Json with_gaps(const std::vector<double>& values, const HoldOut& h) {
   for (std::size_t t = 0; t < values.size(); ++t)
     json.push_back(std::isfinite(h.own_loss[t]) ? Json(values[t]) : Json(nullptr));
   return json;
+}
+
+Json priors_json(const ClassPriors& priors, const LabelCommand& o, const std::vector<std::string>& classes) {
+  if (priors.shares.empty()) return nullptr;
+  Json shares;
+  for (std::size_t c = 0; c < classes.size(); ++c) shares[classes[c]] = priors.shares[c];
+  return {{"rule", name(priors.rule)},
+          {"reason", prior_reason(priors, o)},
+          {"log_likelihood_gain", priors.gain},
+          {"labels_log_likelihood_gain", priors.labels_gain},
+          {"shares", shares}};
 }
 
 Json hold_out_json(const HoldOut& h, const std::vector<std::string>& classes) {
@@ -146,6 +186,7 @@ Json label_results_json(const LabelJob& job, const LabelCommand& o, const Labell
        {"recipe_reason", recipe_reason(result.hold_out, o)},
        {"iterations", result.hold_out.iterations == 0 ? Json(nullptr) : Json(result.hold_out.iterations)},
        {"temperature", result.hold_out.temperature},
+       {"prior", priors_json(result.hold_out.priors, o, job.labels.classes)},
        {"k", o.label.k},
        {"graph", kept.origin}});
   if (!o.variant.standard()) json["propagation"] = propagation_json(result.propagation, o.variant.solved());

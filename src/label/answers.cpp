@@ -62,7 +62,8 @@ void answer_by_both(Context& context, const GraphView& graph, std::span<const st
                     LabelResult& result, const ShareSink& share_sink) {
   const Phase phase(context, "diffusion and classifier");
   own_answers(context, graph, rows, choice.transform, choice.model, labels, summary.iterations, summary.temperature,
-              options, [&](std::uint64_t first, MatrixView<const float> shares, std::span<const float> mass) {
+              choice.offset, options,
+              [&](std::uint64_t first, MatrixView<const float> shares, std::span<const float> mass) {
                 TopClasses top(shares.rows(), options.top, TopClasses::Scores::any_sign);
                 top.offer(0, shares, context.thread_count());
                 std::copy(mass.begin(), mass.end(), result.typicality.begin() + static_cast<std::ptrdiff_t>(first));

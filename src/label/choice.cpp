@@ -71,22 +71,24 @@ ChosenRecipe hold_out_and_choose(Context& context, const GraphView& graph, const
   summary.iterations = graph_at;
   summary.accuracy = summary.accuracy_by_iteration[graph_at - 1];
   if (own) {
-    OwnHoldOut answers = own_hold_out(context, own_rows, votes, held, classes);
-    summary.own_accuracy = answers.accuracy;
-    summary.own_loss = answers.log_loss;
-    // By the loss: it says more of few rows than the share of right ones. With one label a class: the most, which was
-    // the best there wherever we measured.
-    const auto least = std::min_element(answers.log_loss.begin(), answers.log_loss.end()) - answers.log_loss.begin();
-    const std::uint32_t own_at =
-        options.iterations.value_or(held.nodes.empty() ? most : static_cast<std::uint32_t>(least) + 1);
-    if (options.recipe == LabelRecipe::own || !graph_is_better(held, graph_at, answers.answers, own_at)) {
+    OwnHoldOut own_held = own_hold_out(context, own_rows, votes, held, classes);
+    summary.own_accuracy = own_held.accuracy;
+    summary.own_loss = own_held.log_loss;
+    const std::uint32_t own_at = own_held.iteration;
+    OwnDataModel model = own_model(context, own_rows, votes, own_at, classes);
+    ClassPriors priors = own_priors(context, own_rows, votes, model.classifier, own_at, own_held.temperature, options);
+    std::vector<float> offset = prior_offsets(priors.shares, std::vector<double>(classes, 1.0 / classes));
+    HeldOutScores answers = own_held_out_answers(context, held, std::move(own_held.logs), offset, own_at);
+    if (options.recipe == LabelRecipe::own || !graph_is_better(held, graph_at, answers, own_at)) {
       summary.recipe = LabelRecipe::own;
       summary.iterations = own_at;
-      summary.accuracy = answers.accuracy[own_at - 1];
-      summary.temperature = answers.temperature[own_at - 1];
-      choice.held = std::move(answers.answers);
+      summary.accuracy = held_out_accuracy(answers, own_at);
+      summary.temperature = own_held.temperature;
+      summary.priors = std::move(priors);
+      choice.held = std::move(answers);
       choice.transform = std::move(own_rows.transform);
-      choice.model = own_model(context, own_rows, votes, own_at, classes);
+      choice.model = std::move(model.classifier);
+      choice.offset = std::move(offset);
     }
   }
   const Interval interval = wilson_interval(summary.accuracy, summary.checked_rows);

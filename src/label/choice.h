@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "label/held_out_scores.h"
 #include "lowshot/context.h"
@@ -19,6 +20,7 @@ struct ChosenRecipe {
   HeldOutScores held;      ///< of the answer that is chosen
   RowTransform transform;  ///< where the classifier takes part
   SoftmaxModel model;
+  std::vector<float> offset;  ///< of a class, for its prior
 };
 
 /// `weighted`: the graph with its weights, where it has some; `rows` may be null: then the graph answers alone. Fills
