@@ -117,8 +117,9 @@ struct HoldOut {
   std::vector<double> accuracy_by_iteration;    ///< of the graph, 1 .. most_iterations at index 0 ..
   std::vector<double> own_accuracy;             ///< of graph and classifier, likewise (first repeat), or none
   std::vector<double> own_loss;                 ///< mean over classes of -log P; infinite where not tried
-  double temperature = 1;                  ///< T that divides their logarithms; a usual one where nothing is held out
-  ClassPriors priors;                      ///< of `own`, else without shares
+  double temperature =
+      1;               ///< T that divides their logarithms; where few are held out, by labels redrawn from the answers
+  ClassPriors priors;  ///< of `own`, else without shares
   std::uint32_t iterations = 0;            ///< the chosen (or given) number; 0: their limit, solved
   double accuracy = 0, low = 0, high = 0;  ///< at `iterations`, with its 95 % interval (Wilson)
   std::vector<ThresholdRow> thresholds;    ///< falling share

@@ -42,7 +42,7 @@ Matrix<double> own_data_products(Context& context, MatrixView<const float> z);
 
 struct OwnDataModel {
   SoftmaxModel classifier;
-  double first_scale = 1, scale = 1;  ///< t of the first round, where the h_i are the graph's, and of the last
+  double scale = 1;  ///< t, which the weights hold
 };
 
 /// The classifier of rows z. `z`: transformed rows, labelled and not; `labels`: class or -1 a row; `votes`: what

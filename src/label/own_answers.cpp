@@ -17,22 +17,21 @@ namespace lowshot {
 namespace {
 
 constexpr std::uint64_t block_rows = 4096;
-constexpr double usual_temperature = 3;                      // where nothing can be held out
 constexpr float stored_scale = diffusion::stored_one<Half>;  // of U_t, at most 1: as in the diffusion itself
 
-double log_sum_exp(std::span<const float> values) {
+double log_sum_exp(std::span<const float> values, double temperature) {
   const float most = *std::max_element(values.begin(), values.end());
   double sum = 0;
-  for (const float v : values) sum += std::exp(v - most);
-  return most + std::log(sum);
+  for (const float v : values) sum += std::exp((v - most) / temperature);
+  return most / temperature + std::log(sum);
 }
 
 // Mean over classes of the mean of -log P(given): no class is chosen for because it has many labels.
-double loss_of_classes(MatrixView<const float> logs, std::span<const std::int32_t> given) {
+double loss_of_classes(MatrixView<const float> logs, double temperature, std::span<const std::int32_t> given) {
   std::vector<double> sum(logs.cols()), rows(logs.cols());
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto own = static_cast<std::size_t>(given[i]);
-    sum[own] += log_sum_exp(logs.row_span(i)) - logs(i, own);
+    sum[own] += log_sum_exp(logs.row_span(i), temperature) - logs(i, own) / temperature;
     rows[own] += 1;
   }
   double total = 0, classes = 0;
@@ -106,7 +105,7 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
   const std::size_t checked = held.nodes.size();
   result.accuracy.resize(votes.iterations);
   result.log_loss.resize(votes.iterations, std::numeric_limits<double>::infinity());
-  result.temperature = usual_temperature;
+  result.temperature.resize(votes.iterations, 1);
   result.iteration = votes.iterations;
   if (checked == 0) return result;
 
@@ -136,21 +135,29 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
       fuse(context, own_votes, {}, own_data::classifier_share, scores);
       for (std::size_t j = 0; j < own.size(); ++j) std::copy_n(scores.row(j), classes, logs.row(own[j]));
     }
-    const double temperature = fit_temperature(logs, held.given);
-    divide(logs, temperature);
-    result.log_loss[t - 1] = loss_of_classes(logs, held.given);
+    const double temperature = result.temperature[t - 1] = fit_temperature(logs, held.given);
+    result.log_loss[t - 1] = loss_of_classes(logs, temperature, held.given);
     std::uint64_t right = 0;
     for (std::size_t i = 0; i < checked; ++i) {
       const auto row = logs.view().row_span(i);
       right += std::max_element(row.begin(), row.end()) - row.begin() == held.given[i] ? 1 : 0;
     }
     result.accuracy[t - 1] = static_cast<double>(right) / static_cast<double>(checked);
-    if (t != votes.first_iteration && !(result.log_loss[t - 1] < result.log_loss[result.iteration - 1])) continue;
-    result.iteration = t;
-    result.temperature = temperature;
-    result.logs = std::move(logs);
+    result.logs.push_back(std::move(logs));
   }
+  const auto least = std::min_element(result.log_loss.begin(), result.log_loss.end()) - result.log_loss.begin() + 1;
+  const double towards_last = unchecked_share(held) * static_cast<double>(votes.iterations - least);
+  result.iteration = static_cast<std::uint32_t>(least + std::lround(std::ceil(towards_last)));
   return result;
+}
+
+double unchecked_share(const HeldOutScores& held) {
+  const auto unchecked = static_cast<double>(held.unchecked_classes.size());
+  std::vector<std::int32_t> checked = held.given;
+  std::sort(checked.begin(), checked.end());
+  const auto end = std::unique(checked.begin(), checked.end());
+  const double all = unchecked + static_cast<double>(end - checked.begin());
+  return all > 0 ? unchecked / all : 0;
 }
 
 OwnDataModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,
@@ -159,23 +166,27 @@ OwnDataModel own_model(Context& context, const OwnRows& rows, const FoldVotes& v
   return own_data_model(context, rows.z, rows.products, rows.labels, at);
 }
 
-ClassPriors own_priors(Context& context, const OwnRows& rows, const FoldVotes& votes, const SoftmaxModel& model,
-                       std::uint32_t iteration, double temperature, const LabelOptions& options) {
+Matrix<float> own_sample_scores(Context& context, const OwnRows& rows, const FoldVotes& votes,
+                                const SoftmaxModel& model, std::uint32_t iteration) {
   const std::size_t classes = model.classes();
-  std::vector<std::uint64_t> labels_of_class(classes);
-  for (const std::int32_t c : rows.labels)
-    if (c >= 0) ++labels_of_class[static_cast<std::size_t>(c)];
   Matrix<float> logs(rows.nodes.size(), classes);
   log_softmax(context, model, DescriptorView(rows.z), logs);
   fuse(context, spread_votes(rows, votes.sample_at(iteration, votes.folds), static_cast<std::uint32_t>(classes)), {},
        own_data::classifier_share, logs);
-  for (std::size_t s = 0; s < rows.sample.size(); ++s)  // the sample's rows move to the front
+  for (std::size_t s = 0; s < rows.sample.size(); ++s)
     if (rows.place_of_sample[s] != s) std::copy_n(logs.row(rows.place_of_sample[s]), classes, logs.row(s));
-  divide(logs, temperature);
-  return class_priors(options.prior, options.shares, labels_of_class, logs.view().rows(0, rows.sample.size()));
+  return logs;
 }
 
-HeldOutScores own_held_out_answers(Context& context, const HeldOutScores& held, Matrix<float> logs,
+ClassPriors own_priors(const OwnRows& rows, Matrix<float> scores, double temperature, const LabelOptions& options) {
+  std::vector<std::uint64_t> labels_of_class(scores.cols());
+  for (const std::int32_t c : rows.labels)
+    if (c >= 0) ++labels_of_class[static_cast<std::size_t>(c)];
+  divide(scores, temperature);
+  return class_priors(options.prior, options.shares, labels_of_class, scores.view().rows(0, rows.sample.size()));
+}
+
+HeldOutScores own_held_out_answers(Context& context, const HeldOutScores& held, Matrix<float> logs, double temperature,
                                    std::span<const float> offset, std::uint32_t iteration) {
   HeldOutScores result;
   result.nodes = held.nodes;
@@ -186,6 +197,7 @@ HeldOutScores own_held_out_answers(Context& context, const HeldOutScores& held, 
   const std::size_t checked = held.nodes.size();
   result.answers.resize(iteration * checked);
   if (checked == 0) return result;
+  divide(logs, temperature);
   add_to_rows(logs, offset);
   softmax_rows(context, logs);
   for (std::size_t i = 0; i < checked; ++i) {
@@ -261,10 +273,10 @@ std::uint64_t own_hold_out_memory(std::uint64_t nodes, std::uint64_t labelled, s
   const std::uint64_t votes = rows * classes * sizeof(float);
   const std::uint64_t kept =
       rows * (std::uint64_t{dim} * sizeof(float) + 16) + squares + votes * iterations * (options.folds + 1);
-  // Votes and scores of all rows (of own_priors: and their likelihoods); logs of held-out rows at two iterations; four
-  // squares of a fit, and means and sums of the classes.
-  const std::uint64_t held_out = 2 * std::min(labelled, most_held_out) * classes * sizeof(float);
-  return kept + 3 * votes + held_out + 4 * squares + 6 * std::uint64_t{classes} * dim * sizeof(double);
+  // Votes and scores of all rows, of the sample by all labels and as it is fitted again; log scores of held-out rows;
+  // four squares of a fit, and means and sums of the classes.
+  const std::uint64_t held_out = iterations * std::min(labelled, most_held_out) * classes * sizeof(float);
+  return kept + 4 * votes + held_out + 4 * squares + 6 * std::uint64_t{classes} * dim * sizeof(double);
 }
 
 std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint32_t dim, std::uint32_t classes,

@@ -23,8 +23,9 @@ constexpr std::size_t strip_columns = 64;  // of one thread in a sum over rows: 
 constexpr std::size_t block_rows = 1024;
 constexpr std::size_t scale_rows = 2048;
 constexpr double least_scale = 1e-3, most_scale = 2;
-constexpr int scale_steps = 20;           // to 1e-5 of t
-constexpr double least_variance = 1e-12;  // of rows of norm 1: what float32 rounding leaves of equal rows
+constexpr int scale_steps = 20;                 // to 1e-5 of t
+constexpr std::size_t worth_threads = 1 << 15;  // exponentials a step, some 30 us
+constexpr double least_variance = 1e-12;        // of rows of norm 1: what float32 rounding leaves of equal rows
 
 Eigen::Index index(std::size_t i) {
   return static_cast<Eigen::Index>(i);
@@ -122,11 +123,12 @@ SoftmaxModel discriminant(MatrixView<const float> z, MatrixView<const double> pr
 double most_likely_scale(Context& context, MatrixView<const float> logs, const Members& members) {
   const std::size_t step = std::max<std::size_t>(1, logs.rows() / scale_rows);
   std::vector<double> slope((logs.rows() + step - 1) / step);
+  const int threads = slope.size() * logs.cols() < worth_threads ? 1 : context.thread_count();
   double low = std::log(least_scale), high = std::log(most_scale);
   for (int half = 0; half < scale_steps; ++half) {
     const double middle = (low + high) / 2;
     const auto t = static_cast<float>(std::exp(middle));
-#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (std::size_t r = 0; r < slope.size(); ++r) {
       const auto own = static_cast<std::size_t>(members.of_row[r * step]);
       slope[r] = 0;
@@ -169,7 +171,6 @@ OwnDataModel own_data_model(Context& context, MatrixView<const float> z, MatrixV
     SoftmaxModel& model = result.classifier = discriminant(z, products, labels, members, context.thread_count());
     log_softmax(context, model, DescriptorView(z), scores);
     result.scale = most_likely_scale(context, scores, members);
-    if (round == 0) result.first_scale = result.scale;
     const auto t = static_cast<float>(result.scale);
     for (std::size_t i = 0; i < model.weights.size(); ++i) model.weights.data()[i] *= t;
     if (round + 1 == own_data::rounds) return result;
