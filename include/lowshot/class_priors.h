@@ -1,21 +1,54 @@
 #pragma once
-// How frequent the classes are, where the labels do not say it: expectation maximisation over unlabelled rows.
-// Saerens, Latinne and Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities".
+// How frequent the classes are among the rows. Labels need not say it: they may have been drawn class by class.
+// Estimates from unlabelled rows: Saerens, Latinne and Decaestecker 2002, "Adjusting the outputs of a classifier to new
+// a priori probabilities".
 
+#include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "lowshot/matrix.h"
 
 namespace lowshot {
 
-/// The priors under which the rows are likeliest. `log_scores`: rows x classes, logarithms of calibrated probabilities
-/// up to a constant a row, made under the priors `assumed` (positive, one a class). Every class counts as one row more
-/// than it has, so none vanishes. Adds up to 1; `assumed`, scaled to that, without rows. Deterministic. Until no prior
-/// moves by more than 1e-6, at most 500 times over the rows.
+// In all of them `log_scores` is rows x classes, logarithms of calibrated probabilities up to a constant a row, made
+// under the priors `assumed` (positive, one a class, of any sum). All are deterministic.
+
+/// The priors under which the rows are likeliest, by expectation maximisation. Every class counts as one row more than
+/// it has, so none vanishes. Adds up to 1; `assumed`, scaled to that, without rows. Until no prior moves by more than
+/// 1e-6, at most 500 times over the rows.
 std::vector<double> estimate_priors(MatrixView<const float> log_scores, std::span<const double> assumed);
 
-/// log(priors / assumed): what is added to log scores made under `assumed`. Both positive, one a class.
+/// By how much a row is likelier under `priors` (at least 0, adding up to 1) than under `assumed`: the mean of
+/// log sum_c P_c priors_c / assumed_c. 0 without rows.
+double likelihood_gain(MatrixView<const float> log_scores, std::span<const double> assumed,
+                       std::span<const double> priors);
+
+/// log(priors / assumed): what is added to log scores made under `assumed`. Minus infinity for a prior of 0.
 std::vector<float> prior_offsets(std::span<const double> priors, std::span<const double> assumed);
+
+enum class PriorRule {
+  automatic,  ///< of `uniform` and `labels` the one under which the unlabelled rows are likelier
+  uniform,    ///< all classes are equally frequent
+  labels,     ///< as frequent as among the labels: right where those were drawn at random from all rows
+  given,
+  estimated,  ///< estimate_priors
+};
+/// "auto", "uniform", "labels", "given", "estimate".
+std::string_view name(PriorRule rule);
+
+struct ClassPriors {
+  PriorRule rule = PriorRule::uniform;  ///< never automatic
+  std::vector<double> shares;           ///< one a class, add up to 1
+  double gain = 0;                      ///< likelihood_gain of the unlabelled rows over equal shares
+  double labels_gain = 0;               ///< and that of the labels' shares: above 0 is what `automatic` asks of them
+};
+
+/// `given`: the shares of PriorRule::given, at least 0, scaled here; `labels_of_class`: how many labels each class has,
+/// of which the share is taken as (n_c + 1) / (n + C), the mean of what they leave possible: a class has one label or
+/// two by chance. `log_scores`: of unlabelled rows, made under equal priors.
+ClassPriors class_priors(PriorRule rule, std::span<const double> given, std::span<const std::uint64_t> labels_of_class,
+                         MatrixView<const float> log_scores);
 
 }  // namespace lowshot

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lowshot/class_priors.h"
 #include "lowshot/context.h"
 #include "lowshot/diffusion.h"
 #include "lowshot/edge_weights.h"
@@ -64,6 +65,12 @@ struct RowLabels {
 /// label. `ids` may be null when the file speaks of rows.
 RowLabels read_labels(const std::filesystem::path& file, std::uint64_t rows, const Names* ids, MatchBy match);
 
+/// Shares of all rows that the classes have: a CSV with a header holding `label,share`, a line for each of `classes` in
+/// any order; shares at least 0, of any sum above 0. In the order of `classes`. Throws Error (input) listing labels
+/// that are no class or stand there twice, shares that are no such numbers, and classes without one, all in one
+/// message.
+std::vector<double> read_class_shares(const std::filesystem::path& file, std::span<const std::string> classes);
+
 // --- the job ---------------------------------------------------------------------------------------------------------
 
 /// Who answers.
@@ -77,6 +84,8 @@ std::string_view name(LabelRecipe recipe);
 
 struct LabelOptions {
   LabelRecipe recipe = LabelRecipe::automatic;
+  PriorRule prior = PriorRule::automatic;  ///< of `own`: how frequent the classes are taken to be
+  std::vector<double> shares = {};         ///< of PriorRule::given: one a class, at least 0, of a sum above 0
   std::uint32_t k = 30;
   std::optional<std::uint32_t> iterations = {};  ///< nothing: chosen by what is held out among 1 .. most_iterations
   std::uint32_t most_iterations = 5;             ///< more mixes classes
@@ -108,7 +117,9 @@ struct HoldOut {
   std::vector<double> accuracy_by_iteration;    ///< of the graph, 1 .. most_iterations at index 0 ..
   std::vector<double> own_accuracy;             ///< of graph and classifier, likewise (first repeat), or none
   std::vector<double> own_loss;                 ///< mean over classes of -log P; infinite where not tried
-  double temperature = 1;                  ///< T that divides their logarithms; a usual one where nothing is held out
+  double temperature =
+      1;               ///< T that divides their logarithms; where few are held out, by labels redrawn from the answers
+  ClassPriors priors;  ///< of `own`, else without shares
   std::uint32_t iterations = 0;            ///< the chosen (or given) number; 0: their limit, solved
   double accuracy = 0, low = 0, high = 0;  ///< at `iterations`, with its 95 % interval (Wilson)
   std::vector<ThresholdRow> thresholds;    ///< falling share
@@ -130,8 +141,9 @@ struct Suspect {
 };
 
 /// nodes x top classes and confidences, best first. The confidences of all classes add up to 1: with `own`, a class's
-/// probability, calibrated on held-out rows; with `graph`, its share of the node's scores. A labelled node shows the
-/// first choice when its own label is held out (by most repeats), or with its label where its class has no other.
+/// probability, calibrated on held-out rows, under hold_out.priors; with `graph`, its share of the node's scores. A
+/// labelled node shows the first choice when its own label is held out (by most repeats), or with its label where its
+/// class has no other.
 ///
 /// How typical a node is of the classes: the rank, 0 .. 1, of its evidence among that of the held-out labelled nodes
 /// (lowshot/typicality.h). Evidence is the mass of labels that reached it, 1' of its row of L_t: on the CIFAR set, half

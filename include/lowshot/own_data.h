@@ -8,8 +8,8 @@
 //   m_c = (sum of labelled z + w_c sum of other z of class c) / (n_c + w_c p_c), w_c = min(1, s / p_c):
 //         the p_c rows that the graph gave the class count as much as s labels together
 //   S   = (1 - lam) S_w + lam tr(S_w)/D I, S_w = the covariance of all rows about the m of their class
-//   CLF = log softmax of t (m_c - mu)' S^-1 (z - (m_c + mu)/2), mu: the mean of the m_c; t: the one of 29 values from
-//         10^-2.5 to 10^0.3 that makes the h_i most likely
+//   CLF = log softmax of t (m_c - mu)' S^-1 (z - (m_c + mu)/2), mu: the mean of the m_c; t, from 1e-3 to 2: makes the
+//         h_i most likely
 // and a second time with h_i from fuse(graph, CLF). (One step of classification EM for a mixture with one covariance:
 // Celeux and Govaert 1992; labels and mixture together: Nigam et al. 2000.)
 //
@@ -40,12 +40,17 @@ inline constexpr int rounds = 2;
 /// z' z of all rows, D x D, full; shared by all fits on the same rows. Sums of blocks float64.
 Matrix<double> own_data_products(Context& context, MatrixView<const float> z);
 
+struct OwnDataModel {
+  SoftmaxModel classifier;
+  double scale = 1;  ///< t, which the weights hold
+};
+
 /// The classifier of rows z. `z`: transformed rows, labelled and not; `labels`: class or -1 a row; `votes`: what
 /// diffusion from exactly these labels reads out at the rows, rows x C, at least 0; rows of labelled ones are not read.
 /// Held out, a row has the label -1 and counts as any other. Deterministic, independent of the number of threads.
 /// Never NaN: where S_w is 0 (constant descriptors) S = I; a class with no row of its own stands at mu.
 /// Time O(rounds (rows C D + C D^2 + D^3)), memory O(rows C + D^2).
-SoftmaxModel own_data_model(Context& context, MatrixView<const float> z, MatrixView<const double> products,
+OwnDataModel own_data_model(Context& context, MatrixView<const float> z, MatrixView<const double> products,
                             std::span<const std::int32_t> labels, MatrixView<const float> votes);
 
 }  // namespace lowshot

@@ -4,12 +4,14 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace lowshot {
 namespace {
 
 constexpr int most_steps = 500;
 constexpr double still = 1e-6;
+constexpr double rounding = 1e-9;  // of a likelihood: equal numbers of labels say nothing
 
 std::vector<double> scaled_to_one(std::vector<double> values) {
   double sum = 0;
@@ -48,11 +50,68 @@ std::vector<double> estimate_priors(MatrixView<const float> log_scores, std::spa
   return priors;
 }
 
+double likelihood_gain(MatrixView<const float> log_scores, std::span<const double> assumed,
+                       std::span<const double> priors) {
+  assert(priors.size() == assumed.size() && (log_scores.rows() == 0 || log_scores.cols() == assumed.size()));
+  if (log_scores.rows() == 0) return 0;
+  const std::vector<double> before = scaled_to_one({assumed.begin(), assumed.end()});
+  double gain = 0;
+  for (std::size_t i = 0; i < log_scores.rows(); ++i) {
+    const auto row = log_scores.row_span(i);
+    const float most = *std::max_element(row.begin(), row.end());
+    double all = 0, moved = 0;
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      const double p = std::exp(row[c] - most);
+      all += p;
+      moved += p * priors[c] / before[c];
+    }
+    gain += std::log(std::max(moved, std::numeric_limits<double>::min()) / all);
+  }
+  return gain / static_cast<double>(log_scores.rows());
+}
+
 std::vector<float> prior_offsets(std::span<const double> priors, std::span<const double> assumed) {
   assert(priors.size() == assumed.size());
   std::vector<float> offsets(priors.size());
   for (std::size_t c = 0; c < priors.size(); ++c) offsets[c] = static_cast<float>(std::log(priors[c] / assumed[c]));
   return offsets;
+}
+
+std::string_view name(PriorRule rule) {
+  switch (rule) {
+    case PriorRule::automatic:
+      return "auto";
+    case PriorRule::uniform:
+      return "uniform";
+    case PriorRule::labels:
+      return "labels";
+    case PriorRule::given:
+      return "given";
+    case PriorRule::estimated:
+      return "estimate";
+  }
+  return "";
+}
+
+ClassPriors class_priors(PriorRule rule, std::span<const double> given, std::span<const std::uint64_t> labels_of_class,
+                         MatrixView<const float> log_scores) {
+  const std::size_t classes = labels_of_class.size();
+  assert(rule != PriorRule::given || given.size() == classes);
+  const std::vector<double> equal(classes, 1 / static_cast<double>(classes));
+  std::vector<double> of_labels(classes);
+  for (std::size_t c = 0; c < classes; ++c) of_labels[c] = static_cast<double>(labels_of_class[c]) + 1;
+  of_labels = scaled_to_one(std::move(of_labels));
+
+  ClassPriors priors;
+  priors.labels_gain = likelihood_gain(log_scores, equal, of_labels);
+  if (rule == PriorRule::automatic) rule = priors.labels_gain > rounding ? PriorRule::labels : PriorRule::uniform;
+  priors.rule = rule;
+  if (rule == PriorRule::labels) priors.shares = of_labels;
+  if (rule == PriorRule::uniform) priors.shares = equal;
+  if (rule == PriorRule::given) priors.shares = scaled_to_one({given.begin(), given.end()});
+  if (rule == PriorRule::estimated) priors.shares = estimate_priors(log_scores, equal);
+  priors.gain = rule == PriorRule::uniform ? 0 : likelihood_gain(log_scores, equal, priors.shares);
+  return priors;
 }
 
 }  // namespace lowshot

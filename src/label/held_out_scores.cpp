@@ -11,7 +11,6 @@ namespace {
 // Few labels have a column each, and the hold-out is repeated at no cost; where a column for each class and fold is
 // fewer columns, those are taken, and there is one repeat: with that many labels it says enough.
 constexpr std::size_t always_own_columns = 512;
-constexpr std::size_t most_checked = 20000;
 
 // The labelled nodes, sorted by class, and the column of each.
 struct Columns {
@@ -65,7 +64,7 @@ std::vector<std::uint32_t> choose_checked(const Columns& columns) {
   std::vector<std::uint32_t> can;
   for (std::uint32_t i = 0; i < columns.nodes.size(); ++i)
     if (columns.fold(0, i) != never_held_out) can.push_back(i);
-  const std::size_t every = (can.size() + most_checked - 1) / most_checked;
+  const std::size_t every = (can.size() + most_held_out - 1) / most_held_out;
   if (every <= 1) return can;
   std::vector<std::uint32_t> some;
   for (std::size_t i = 0; i < can.size(); i += every) some.push_back(can[i]);
@@ -212,7 +211,7 @@ std::uint64_t hold_out_memory(std::uint64_t labelled, std::uint32_t classes, con
   const bool own_column =
       labelled <= std::max<std::uint64_t>(always_own_columns, std::uint64_t{options.folds} * classes);
   const std::uint64_t answers = std::uint64_t{options.iterations.value_or(options.most_iterations)} *
-                                (own_column ? options.repeats : 1) * std::min<std::uint64_t>(labelled, most_checked);
+                                (own_column ? options.repeats : 1) * std::min<std::uint64_t>(labelled, most_held_out);
   return answers * (classes * sizeof(float) + sizeof(HeldOutAnswer));
 }
 

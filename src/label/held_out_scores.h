@@ -51,7 +51,11 @@ struct FoldVotes {
   }
 };
 
-/// Iterations 1 .. `iterations`. At most 20,000 labelled nodes are held out (every m-th of each class beyond that).
+/// More are not held out: then it is every m-th of them.
+inline constexpr std::uint64_t most_held_out = 20000;
+
+/// Iterations 1 .. `iterations`. At most `most_held_out` labelled nodes are held out (every m-th of each class beyond
+/// that).
 /// `votes` (with the `sample` of unlabelled nodes) receives the read-outs of iterations votes->first_iteration and on.
 HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const std::int32_t> labels,
                        std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations,

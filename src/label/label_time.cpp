@@ -94,7 +94,7 @@ double classifier_seconds(Context& context, MatrixView<const float> rows, std::u
   SoftmaxModel model;
   Matrix<double> products;
   const double once = seconds_of([&] { products = own_data_products(context, z); });
-  const double fit = seconds_of([&] { model = own_data_model(context, z, products.view(), labels, votes); });
+  const double fit = seconds_of([&] { model = own_data_model(context, z, products.view(), labels, votes).classifier; });
   const double answers = seconds_of([&] {
     transform_rows(context, transform, z.view().rows(0, block));
     log_softmax(context, model, DescriptorView(z.view().rows(0, block)), scores);

@@ -17,21 +17,37 @@ namespace lowshot {
 namespace {
 
 constexpr std::uint64_t block_rows = 4096;
-constexpr double usual_temperature = 3;                      // where nothing can be held out
 constexpr float stored_scale = diffusion::stored_one<Half>;  // of U_t, at most 1: as in the diffusion itself
 
+double log_sum_exp(std::span<const float> values, double temperature) {
+  const float most = *std::max_element(values.begin(), values.end());
+  double sum = 0;
+  for (const float v : values) sum += std::exp((v - most) / temperature);
+  return most / temperature + std::log(sum);
+}
+
 // Mean over classes of the mean of -log P(given): no class is chosen for because it has many labels.
-double loss_of_classes(MatrixView<const float> probabilities, std::span<const std::int32_t> given) {
-  std::vector<double> sum(probabilities.cols()), rows(probabilities.cols());
+double loss_of_classes(MatrixView<const float> logs, double temperature, std::span<const std::int32_t> given) {
+  std::vector<double> sum(logs.cols()), rows(logs.cols());
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto own = static_cast<std::size_t>(given[i]);
-    sum[own] -= std::log(std::max(probabilities(i, own), std::numeric_limits<float>::min()));
+    sum[own] += log_sum_exp(logs.row_span(i), temperature) - logs(i, own) / temperature;
     rows[own] += 1;
   }
   double total = 0, classes = 0;
   for (std::size_t c = 0; c < sum.size(); ++c)
     if (rows[c] > 0) total += sum[c] / rows[c], classes += 1;
   return total / std::max(classes, 1.0);
+}
+
+void divide(MatrixView<float> scores, double temperature) {
+  const auto inverse = static_cast<float>(1 / temperature);
+  for (float& value : std::span(scores.data(), scores.size())) value *= inverse;
+}
+
+void add_to_rows(MatrixView<float> scores, std::span<const float> offset) {
+  for (std::size_t i = 0; i < scores.rows(); ++i)
+    for (std::size_t c = 0; c < offset.size(); ++c) scores(i, c) += offset[c];
 }
 
 std::vector<std::uint32_t> some_unlabelled(std::span<const std::int32_t> labels, std::uint64_t most) {
@@ -86,24 +102,19 @@ OwnRows gather_own_rows(Context& context, RowSource& source, std::span<const std
 OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& votes, const HeldOutScores& held,
                         std::uint32_t classes) {
   OwnHoldOut result;
-  result.answers.nodes = held.nodes;
-  result.answers.given = held.given;
-  result.answers.unchecked_classes = held.unchecked_classes;
-  result.answers.iterations = votes.iterations;
-  result.answers.repeats = 1;
   const std::size_t checked = held.nodes.size();
-  result.answers.answers.resize(votes.iterations * checked);
   result.accuracy.resize(votes.iterations);
   result.log_loss.resize(votes.iterations, std::numeric_limits<double>::infinity());
-  result.temperature.resize(votes.iterations, usual_temperature);
+  result.temperature.resize(votes.iterations, 1);
+  result.iteration = votes.iterations;
   if (checked == 0) return result;
 
   std::vector<std::size_t> place(checked);  // of a held-out node among rows.nodes
   for (std::size_t i = 0; i < checked; ++i)
     place[i] = static_cast<std::size_t>(std::lower_bound(rows.nodes.begin(), rows.nodes.end(), held.nodes[i]) -
                                         rows.nodes.begin());
-  Matrix<float> logs(checked, classes);
   for (std::uint32_t t = votes.first_iteration; t <= votes.iterations; ++t) {
+    Matrix<float> logs(checked, classes);
     for (std::uint32_t fold = 0; fold < votes.folds; ++fold) {
       std::vector<std::size_t> own;  // held out in this fold
       for (std::size_t i = 0; i < checked; ++i)
@@ -119,41 +130,90 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
         std::copy_n(votes.held_at(t).row(own[j]), classes, own_votes.row(j));
         std::copy_n(rows.z.row(p), z.cols(), z.row(j));
       }
-      const SoftmaxModel model = own_data_model(context, rows.z, rows.products, labels, at);
+      const SoftmaxModel model = own_data_model(context, rows.z, rows.products, labels, at).classifier;
       log_softmax(context, model, DescriptorView(z), scores);
       fuse(context, own_votes, {}, own_data::classifier_share, scores);
       for (std::size_t j = 0; j < own.size(); ++j) std::copy_n(scores.row(j), classes, logs.row(own[j]));
     }
-    const double temperature = fit_temperature(logs, held.given);
-    result.temperature[t - 1] = temperature;
-    for (float& value : std::span(logs.data(), logs.size())) value = static_cast<float>(value / temperature);
-    softmax_rows(context, logs);
-    result.log_loss[t - 1] = loss_of_classes(logs, held.given);
+    const double temperature = result.temperature[t - 1] = fit_temperature(logs, held.given);
+    result.log_loss[t - 1] = loss_of_classes(logs, temperature, held.given);
     std::uint64_t right = 0;
     for (std::size_t i = 0; i < checked; ++i) {
       const auto row = logs.view().row_span(i);
-      const auto best = std::max_element(row.begin(), row.end());
-      HeldOutAnswer& answer = result.answers.answers[(t - 1) * checked + i];
-      answer.predicted = static_cast<std::int32_t>(best - row.begin());
-      answer.confidence = *best;
-      answer.given_confidence = row[static_cast<std::size_t>(held.given[i])];
-      answer.mass = held.at(t, 0)[i].mass;
-      right += answer.predicted == held.given[i] ? 1 : 0;
+      right += std::max_element(row.begin(), row.end()) - row.begin() == held.given[i] ? 1 : 0;
     }
     result.accuracy[t - 1] = static_cast<double>(right) / static_cast<double>(checked);
+    result.logs.push_back(std::move(logs));
   }
+  const auto least = std::min_element(result.log_loss.begin(), result.log_loss.end()) - result.log_loss.begin() + 1;
+  const double towards_last = unchecked_share(held) * static_cast<double>(votes.iterations - least);
+  result.iteration = static_cast<std::uint32_t>(least + std::lround(std::ceil(towards_last)));
   return result;
 }
 
-SoftmaxModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,
+double unchecked_share(const HeldOutScores& held) {
+  const auto unchecked = static_cast<double>(held.unchecked_classes.size());
+  std::vector<std::int32_t> checked = held.given;
+  std::sort(checked.begin(), checked.end());
+  const auto end = std::unique(checked.begin(), checked.end());
+  const double all = unchecked + static_cast<double>(end - checked.begin());
+  return all > 0 ? unchecked / all : 0;
+}
+
+OwnDataModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,
                        std::uint32_t classes) {
   const Matrix<float> at = spread_votes(rows, votes.sample_at(iteration, votes.folds), classes);
   return own_data_model(context, rows.z, rows.products, rows.labels, at);
 }
 
+Matrix<float> own_sample_scores(Context& context, const OwnRows& rows, const FoldVotes& votes,
+                                const SoftmaxModel& model, std::uint32_t iteration) {
+  const std::size_t classes = model.classes();
+  Matrix<float> logs(rows.nodes.size(), classes);
+  log_softmax(context, model, DescriptorView(rows.z), logs);
+  fuse(context, spread_votes(rows, votes.sample_at(iteration, votes.folds), static_cast<std::uint32_t>(classes)), {},
+       own_data::classifier_share, logs);
+  for (std::size_t s = 0; s < rows.sample.size(); ++s)
+    if (rows.place_of_sample[s] != s) std::copy_n(logs.row(rows.place_of_sample[s]), classes, logs.row(s));
+  return logs;
+}
+
+ClassPriors own_priors(const OwnRows& rows, Matrix<float> scores, double temperature, const LabelOptions& options) {
+  std::vector<std::uint64_t> labels_of_class(scores.cols());
+  for (const std::int32_t c : rows.labels)
+    if (c >= 0) ++labels_of_class[static_cast<std::size_t>(c)];
+  divide(scores, temperature);
+  return class_priors(options.prior, options.shares, labels_of_class, scores.view().rows(0, rows.sample.size()));
+}
+
+HeldOutScores own_held_out_answers(Context& context, const HeldOutScores& held, Matrix<float> logs, double temperature,
+                                   std::span<const float> offset, std::uint32_t iteration) {
+  HeldOutScores result;
+  result.nodes = held.nodes;
+  result.given = held.given;
+  result.unchecked_classes = held.unchecked_classes;
+  result.iterations = iteration;
+  result.repeats = 1;
+  const std::size_t checked = held.nodes.size();
+  result.answers.resize(iteration * checked);
+  if (checked == 0) return result;
+  divide(logs, temperature);
+  add_to_rows(logs, offset);
+  softmax_rows(context, logs);
+  for (std::size_t i = 0; i < checked; ++i) {
+    const auto row = logs.view().row_span(i);
+    const auto best = std::max_element(row.begin(), row.end());
+    result.answers[(iteration - 1) * checked + i] = {static_cast<std::int32_t>(best - row.begin()), *best,
+                                                     row[static_cast<std::size_t>(held.given[i])],
+                                                     held.at(iteration, 0)[i].mass};
+  }
+  return result;
+}
+
 void own_answers(Context& context, const GraphView& graph, RowSource& source, const RowTransform& transform,
                  const SoftmaxModel& model, std::span<const std::int32_t> labels, std::uint32_t iterations,
-                 double temperature, const LabelOptions& options, const ProbabilitySink& sink) {
+                 double temperature, std::span<const float> offset, const LabelOptions& options,
+                 const ProbabilitySink& sink) {
   const std::size_t n = graph.nodes();
   const auto classes = static_cast<std::uint32_t>(model.classes());
   const int threads = context.thread_count();
@@ -196,8 +256,8 @@ void own_answers(Context& context, const GraphView& graph, RowSource& source, co
         mass[i] = static_cast<float>(sum);
       }
       fuse(context, v, {}, own_data::classifier_share, s);
-      const float inverse = static_cast<float>(1 / temperature);
-      for (float& value : std::span(s.data(), s.size())) value *= inverse;
+      divide(s, temperature);
+      add_to_rows(s, offset);
       softmax_rows(context, s);
       sink(at, s, std::span<const float>(mass).first(count));
       context.report("answers", at + count, n, "rows");
@@ -213,8 +273,10 @@ std::uint64_t own_hold_out_memory(std::uint64_t nodes, std::uint64_t labelled, s
   const std::uint64_t votes = rows * classes * sizeof(float);
   const std::uint64_t kept =
       rows * (std::uint64_t{dim} * sizeof(float) + 16) + squares + votes * iterations * (options.folds + 1);
-  // Votes and scores of all rows; four squares of a fit, and means and sums of the classes.
-  return kept + 3 * votes + 4 * squares + 6 * std::uint64_t{classes} * dim * sizeof(double);
+  // Votes and scores of all rows, of the sample by all labels and as it is fitted again; log scores of held-out rows;
+  // four squares of a fit, and means and sums of the classes.
+  const std::uint64_t held_out = iterations * std::min(labelled, most_held_out) * classes * sizeof(float);
+  return kept + 4 * votes + held_out + 4 * squares + 6 * std::uint64_t{classes} * dim * sizeof(double);
 }
 
 std::uint64_t own_answers_memory(std::uint64_t nodes, std::uint32_t dim, std::uint32_t classes,

@@ -5,9 +5,9 @@
 
 #include <Eigen/Cholesky>
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "lowshot/descriptors.h"
@@ -21,8 +21,11 @@ using Floats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMa
 
 constexpr std::size_t strip_columns = 64;  // of one thread in a sum over rows: whole cache lines
 constexpr std::size_t block_rows = 1024;
-constexpr std::size_t temperature_count = 29, temperature_rows = 2048;
-constexpr double least_variance = 1e-12;  // of rows of norm 1: what float32 rounding leaves of equal rows
+constexpr std::size_t scale_rows = 2048;
+constexpr double least_scale = 1e-3, most_scale = 2;
+constexpr int scale_steps = 20;                 // to 1e-5 of t
+constexpr std::size_t worth_threads = 1 << 15;  // exponentials a step, some 30 us
+constexpr double least_variance = 1e-12;        // of rows of norm 1: what float32 rounding leaves of equal rows
 
 Eigen::Index index(std::size_t i) {
   return static_cast<Eigen::Index>(i);
@@ -115,30 +118,29 @@ SoftmaxModel discriminant(MatrixView<const float> z, MatrixView<const double> pr
   return model;
 }
 
-/// t. Log-probabilities stand for the scores: softmax(t score) = softmax(t log softmax(score)).
-double most_likely_temperature(Context& context, MatrixView<const float> logs, const Members& members) {
-  const std::size_t step = std::max<std::size_t>(1, logs.rows() / temperature_rows);
-  const std::size_t rows = (logs.rows() + step - 1) / step;
-  std::array<double, temperature_count> values;
-  for (std::size_t t = 0; t < temperature_count; ++t)
-    values[t] = std::pow(10.0, -2.5 + 2.8 * static_cast<double>(t) / (temperature_count - 1));
-  Matrix<double> likelihood(rows, temperature_count);
-#pragma omp parallel for num_threads(context.thread_count()) schedule(static)
-  for (std::size_t r = 0; r < rows; ++r) {
-    const auto own = static_cast<std::size_t>(members.of_row[r * step]);
-    for (std::size_t t = 0; t < temperature_count; ++t) {
-      likelihood(r, t) = 0;
+/// t. Log-probabilities stand for the scores: softmax(t score) = softmax(t log softmax(score)). The likelihood is
+/// concave in t: its slope is halved in.
+double most_likely_scale(Context& context, MatrixView<const float> logs, const Members& members) {
+  const std::size_t step = std::max<std::size_t>(1, logs.rows() / scale_rows);
+  std::vector<double> slope((logs.rows() + step - 1) / step);
+  const int threads = slope.size() * logs.cols() < worth_threads ? 1 : context.thread_count();
+  double low = std::log(least_scale), high = std::log(most_scale);
+  for (int half = 0; half < scale_steps; ++half) {
+    const double middle = (low + high) / 2;
+    const auto t = static_cast<float>(std::exp(middle));
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::size_t r = 0; r < slope.size(); ++r) {
+      const auto own = static_cast<std::size_t>(members.of_row[r * step]);
+      slope[r] = 0;
       if (own >= logs.cols()) continue;
       const Eigen::Map<const Eigen::ArrayXf> row(logs.row(r * step), index(logs.cols()));
-      const float factor = static_cast<float>(values[t]), most = row.maxCoeff();
-      const double sum = ((row - most) * factor).exp().sum();
-      likelihood(r, t) = factor * (row[index(own)] - most) - std::log(sum);
+      const float most = row.maxCoeff();
+      const Eigen::ArrayXf below = row - most, weight = (below * t).exp();
+      slope[r] = below[index(own)] - (weight * below).sum() / weight.sum();
     }
+    (std::accumulate(slope.begin(), slope.end(), 0.0) > 0 ? low : high) = middle;
   }
-  std::array<double, temperature_count> total = {};
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t t = 0; t < temperature_count; ++t) total[t] += likelihood(r, t);
-  return values[static_cast<std::size_t>(std::max_element(total.begin(), total.end()) - total.begin())];
+  return std::exp((low + high) / 2);
 }
 
 }  // namespace
@@ -159,17 +161,19 @@ Matrix<double> own_data_products(Context& context, MatrixView<const float> z) {
   return products;
 }
 
-SoftmaxModel own_data_model(Context& context, MatrixView<const float> z, MatrixView<const double> products,
+OwnDataModel own_data_model(Context& context, MatrixView<const float> z, MatrixView<const double> products,
                             std::span<const std::int32_t> labels, MatrixView<const float> votes) {
   assert(labels.size() == z.rows() && votes.rows() == z.rows() && products.rows() == z.cols());
   Members members = members_of(labels, votes, true);
   Matrix<float> scores(z.rows(), votes.cols());
+  OwnDataModel result;
   for (int round = 0;; ++round) {
-    SoftmaxModel model = discriminant(z, products, labels, members, context.thread_count());
+    SoftmaxModel& model = result.classifier = discriminant(z, products, labels, members, context.thread_count());
     log_softmax(context, model, DescriptorView(z), scores);
-    const auto t = static_cast<float>(most_likely_temperature(context, scores, members));
+    result.scale = most_likely_scale(context, scores, members);
+    const auto t = static_cast<float>(result.scale);
     for (std::size_t i = 0; i < model.weights.size(); ++i) model.weights.data()[i] *= t;
-    if (round + 1 == own_data::rounds) return model;
+    if (round + 1 == own_data::rounds) return result;
     log_softmax(context, model, DescriptorView(z), scores);
     fuse(context, votes, {}, own_data::classifier_share, scores);
     members = members_of(labels, scores, false);

@@ -92,6 +92,7 @@ std::string choice(const HoldOut& h) {
   const bool solved = h.iterations == 0;
   std::string text = fmt::format("<p>Recipe <strong>{}</strong>, {}. ", name(h.recipe),
                                  solved ? "the limit of its iterations" : fmt::format("{} iterations", h.iterations));
+  if (!h.priors.shares.empty()) text += fmt::format("Class priors <strong>{}</strong>. ", name(h.priors.rule));
   if (solved && h.checked_rows != 0) return text + "</p>\n";
   if (h.checked_rows == 0) return text + "No label could be held out: every class has a single one.</p>\n";
   text += "Right on held-out labels:</p>\n<table><tr><th>iterations</th><th>graph alone</th>";

@@ -328,6 +328,73 @@ def test_recipes(lowshot, collection, tmp_path):
     assert abs(np.mean(confidence) - np.mean(right["own"])) < 0.05, (confidence, right)
 
 
+def test_priors(lowshot, collection, tmp_path):
+    """Rows and labels of classes 1 to 20 in frequency: the labels' shares are found to hold, and win; on balanced rows not."""
+    features, classes, names = collection
+    random = np.random.RandomState(8)
+    number = random.permutation(np.round(20 ** np.linspace(0, 1, CLASSES)).astype(int))
+    for rows_a_label, rule in ((9, "labels"), (None, "uniform")):
+        kept = np.concatenate([random.permutation(np.flatnonzero(classes == c))[: number[c] * rows_a_label if rows_a_label else None]
+                               for c in range(CLASSES)])
+        truth = np.array([names[c] for c in classes[kept]])
+        np.save(tmp_path / "x.npy", features[kept])
+        labelled = np.concatenate([np.flatnonzero(classes[kept] == c)[: number[c]] for c in range(CLASSES)])
+        (tmp_path / "labels.csv").write_text("row,label\n" + "".join(f"{r},{truth[r]}\n" for r in labelled))
+        call = ["label", tmp_path / "x.npy", "--labels", tmp_path / "labels.csv", "-o", tmp_path / "out.csv", "--json",
+                tmp_path / "out.json", "--recipe", "own", "--work", tmp_path / f"work-{rule}"]
+
+        def right():
+            answer = [a["label"] for a in read_answer(tmp_path / "out.csv")]
+            return np.delete(np.array(answer) == truth, labelled).mean()
+
+        done = lowshot(*call)
+        chosen, prior = right(), json.loads((tmp_path / "out.json").read_text())["choices"]["prior"]
+        assert prior["rule"] == rule and f"class priors: {rule} (" in done.stdout, prior
+        assert (prior["labels_log_likelihood_gain"] > 0) == (rule == "labels")
+        assert sum(prior["shares"].values()) == pytest.approx(1)
+        lowshot(*call, "--prior", "labels" if rule == "uniform" else "uniform")
+        assert chosen > right()
+        lowshot(*call, "--prior", "estimate")
+        told = json.loads((tmp_path / "out.json").read_text())["choices"]["prior"]
+        assert told["rule"] == "estimate" and told["log_likelihood_gain"] > max(0, told["labels_log_likelihood_gain"])
+        # Shares in a file: those of the labels and one more each are what `labels` takes.
+        (tmp_path / "shares.csv").write_text("share,label\n" + "".join(f"{number[c] + 1}e3,{names[c]}\n" for c in range(CLASSES)))
+        lowshot(*call, "--prior", tmp_path / "shares.csv")
+        from_file = (tmp_path / "out.csv").read_bytes()
+        assert json.loads((tmp_path / "out.json").read_text())["choices"]["prior"]["rule"] == "given"
+        lowshot(*call, "--prior", "labels")
+        assert (tmp_path / "out.csv").read_bytes() == from_file
+
+
+def test_bad_priors(refused, lowshot, collection, tmp_path):
+    features, classes, names = collection
+    np.save(tmp_path / "x.npy", features[:400])
+    labelled = [int(np.flatnonzero(classes[:400] == c)[i]) for c in range(3) for i in range(2)]
+    (tmp_path / "labels.csv").write_text("row,label\n" + "".join(f"{r},{names[classes[r]]}\n" for r in labelled))
+    call = ["label", tmp_path / "x.npy", "--labels", tmp_path / "labels.csv", "-o", tmp_path / "out.csv"]
+    first, second, third = names[:3]
+    for lines, pattern in (
+        ((f"{first},1", f"{second},1"), f"1 class has no share: '{third}'"),
+        ((f"{first},1", f"{second},1", f"{third},1", "zebra,1"), "no class of the labels: 'zebra' .line 5"),
+        ((f"{first},1", f"{second},1", f"{third},1", f"{first},2"), f"stands there twice: '{first}' .line 5"),
+        ((f"{first},-1", f"{second},nan", f"{third},inf"), "3 shares are not numbers of 0 or more: '-1' .line 2., 'nan' .line 3., 'inf'"),
+        ((f"{first},1", f"{second},much", f"{third},1"), "1 share is not a number of 0 or more: 'much'"),
+        ((f"{first},0", f"{second},0", f"{third},0"), "every share is 0"),
+        ((f"{first},1e308", f"{second},1e308", f"{third},1e308"), "more than a number holds"),
+    ):
+        (tmp_path / "shares.csv").write_text("label,share\n" + "".join(f"{line}\n" for line in lines))
+        refused(3, pattern, *call, "--prior", tmp_path / "shares.csv")
+    (tmp_path / "shares.csv").write_text("class,weight\na,1\n")
+    refused(3, "columns label and share", *call, "--prior", tmp_path / "shares.csv")
+    refused(3, "guess", *call, "--prior", tmp_path / "guess")  # neither a word nor a file
+    for more in (["--recipe", "graph"], ["--propagation", "restart"]):
+        refused(2, "no priors apply", *call, "--prior", "labels", *more)
+    # A class of share 0 is never chosen, and nothing else is the matter with it.
+    (tmp_path / "shares.csv").write_text(f"label,share\n{first},0\n{second},3\n{third},1\n")
+    lowshot(*call, "--prior", tmp_path / "shares.csv", "--recipe", "own")
+    assert {a["label"] for a in read_answer(tmp_path / "out.csv") if a["status"] != "given"} == {second, third}
+
+
 def test_scores(lowshot, collection, tmp_path):
     features, classes, names = collection
     np.save(tmp_path / "x.npy", features)

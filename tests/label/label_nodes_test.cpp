@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "lowshot/graph.h"
@@ -119,7 +120,10 @@ TEST(LabelNodes, IsSoundWhereLittleIsKnown) {
     for (const LabelRecipe recipe : {LabelRecipe::automatic, LabelRecipe::graph, LabelRecipe::own}) {
       LabelOptions options;
       options.recipe = recipe;
-      expect_sound(label(c, labels_of(c, counts), 4, options), "counts");
+      for (const PriorRule prior : {PriorRule::automatic, PriorRule::labels, PriorRule::estimated}) {
+        options.prior = prior;
+        expect_sound(label(c, labels_of(c, counts), 4, options), "counts");
+      }
     }
 }
 
@@ -181,6 +185,132 @@ TEST(LabelNodes, HeldOutRowsTakeNoPart) {
   const LabelResult result = label(c, labels, 4, options);
   EXPECT_EQ(result.hold_out.checked_rows, 400u);
   EXPECT_LT(result.hold_out.accuracy, 0.25 + 4 * std::sqrt(0.25 * 0.75 / 400));
+}
+
+// 0 to 12 of 12 classes have 60 labels, the others one or three: the rows of the latter are right as often as where all
+// classes have few.
+TEST(LabelNodes, ClassesOfManyLabelsDoNoHarmToThoseOfFew) {
+  const Collection c = make_collection(12, 1800, 1.5f);
+  for (const std::size_t few : {1u, 3u}) {
+    double without = 0;
+    for (const std::size_t base : {0u, 1u, 2u, 5u, 10u, 12u}) {
+      std::vector<std::size_t> counts(12, few);
+      std::fill_n(counts.begin(), base, 60);
+      const auto labels = labels_of(c, counts);
+      const LabelResult result = label(c, labels, 12);
+      expect_sound(result, "base classes");
+      double right = 0, asked = 0;
+      for (std::size_t i = 0; i < labels.size(); ++i)
+        if (c.truth[i] >= 10 && labels[i] < 0) asked += 1, right += result.classes(i, 0) == c.truth[i] ? 1 : 0;
+      if (base == 0) without = right / asked;
+      EXPECT_GT(right / asked, without - 0.05) << base << " of 60 labels, others " << few;
+    }
+  }
+}
+
+TEST(LabelNodes, NothingHappensAtFiftyLabels) {
+  const Collection c = make_collection(12, 1800, 1.5f);
+  for (const std::size_t base : {1u, 10u, 12u}) {
+    std::vector<std::size_t> counts(12, 3);
+    std::fill_n(counts.begin(), base, 48);
+    LabelResult before = label(c, labels_of(c, counts), 12);
+    for (std::size_t more = 49; more <= 52; ++more) {
+      std::fill_n(counts.begin(), base, more);
+      const auto labels = labels_of(c, counts);
+      LabelResult after = label(c, labels, 12);
+      std::size_t moved = 0;
+      for (std::size_t i = 0; i < labels.size(); ++i)
+        moved += labels[i] < 0 && after.classes(i, 0) != before.classes(i, 0) ? 1 : 0;
+      EXPECT_LE(moved, labels.size() / 25) << base << " classes of " << more;
+      EXPECT_EQ(after.hold_out.recipe, before.hold_out.recipe);
+      before = std::move(after);
+    }
+  }
+}
+
+// Every class's probability at every node.
+Matrix<float> shares_of(const Collection& c, const std::vector<std::int32_t>& labels, std::uint32_t classes,
+                        const LabelOptions& options, int threads = 2) {
+  Matrix<float> shares(c.rows.rows(), classes);
+  label(
+      c, labels, classes, options,
+      [&](std::uint64_t node, std::uint32_t first, MatrixView<const float> tile) {
+        for (std::size_t i = 0; i < tile.rows(); ++i)
+          std::copy_n(tile.row(i), tile.cols(), shares.row(node + i) + first);
+      },
+      threads);
+  return shares;
+}
+
+TEST(LabelNodes, PriorsWeighTheProbabilitiesOfEqualOnes) {
+  const Collection c = make_collection(4, 400, 1.0f);
+  const auto labels = labels_of(c, {3, 3, 3, 3});
+  LabelOptions options;
+  options.recipe = LabelRecipe::own;
+  options.prior = PriorRule::uniform;
+  const Matrix<float> equal = shares_of(c, labels, 4, options);
+  options.prior = PriorRule::given;
+  options.shares = {5, 0, 2, 3};
+  const Matrix<float> weighed = shares_of(c, labels, 4, options);
+  for (std::size_t i = 0; i < 400; ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < 4; ++k) sum += equal(i, k) * options.shares[k];
+    for (std::size_t k = 0; k < 4; ++k) ASSERT_NEAR(weighed(i, k), equal(i, k) * options.shares[k] / sum, 1e-5);
+  }
+  const LabelResult result = label(c, labels, 4, options);
+  expect_sound(result, "a class of share 0");
+  EXPECT_EQ(result.hold_out.priors.shares, (std::vector<double>{0.5, 0, 0.2, 0.3}));
+  // The hold-out speaks of the same answers: no held-out row is of the class that is not there.
+  EXPECT_LE(result.hold_out.accuracy, 0.75);
+  options.recipe = LabelRecipe::graph;
+  EXPECT_TRUE(label(c, labels, 4, options).hold_out.priors.shares.empty());
+}
+
+// Rows of four classes 12 : 4 : 2 : 1, or as many of each; labels as the former either way.
+TEST(LabelNodes, AutomaticPriorsFollowTheRows) {
+  const std::vector<std::size_t> proportion{12, 4, 2, 1};
+  for (const bool imbalanced : {true, false}) {
+    const Collection all = make_collection(4, 1900, 1.8f);
+    Collection c;
+    std::vector<std::size_t> kept;
+    std::vector<std::size_t> seen(4);
+    for (std::size_t i = 0; i < all.truth.size(); ++i) {
+      const auto own = static_cast<std::size_t>(all.truth[i]);
+      if (++seen[own] <= (imbalanced ? 35 * proportion[own] : 160)) kept.push_back(i);
+    }
+    c.rows = Matrix<float>(kept.size(), 16);
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      std::copy_n(all.rows.row(kept[i]), 16, c.rows.row(i));
+      c.truth.push_back(all.truth[kept[i]]);
+    }
+    Matrix<float> unit(c.rows.rows(), 16);
+    std::copy_n(c.rows.data(), c.rows.size(), unit.data());
+    normalise_rows(unit);
+    Context context;
+    c.graph = symmetrise(context, build_knn(context, DescriptorView(unit), {.k = 10}));
+    const auto labels = labels_of(c, {24, 8, 4, 2});
+    LabelOptions options;
+    options.recipe = LabelRecipe::own;
+    const LabelResult chosen = label(c, labels, 4, options);
+    EXPECT_EQ(chosen.hold_out.priors.rule, imbalanced ? PriorRule::labels : PriorRule::uniform);
+    options.prior = imbalanced ? PriorRule::uniform : PriorRule::labels;
+    EXPECT_GT(right(c, chosen, labels), right(c, label(c, labels, 4, options), labels)) << imbalanced;
+  }
+}
+
+TEST(LabelNodes, EstimatedPriorsDoNotDependOnPartsAndThreads) {
+  const Collection c = make_collection(5, 500, 1.2f);
+  const auto labels = labels_of(c, {5, 4, 3, 2, 1});
+  LabelOptions options;
+  options.recipe = LabelRecipe::own;
+  for (const PriorRule rule : {PriorRule::estimated, PriorRule::automatic}) {
+    options.prior = rule;
+    options.parts = 1;
+    const Matrix<float> whole = shares_of(c, labels, 5, options, 1);
+    options.parts = 3;
+    const Matrix<float> parts = shares_of(c, labels, 5, options, 3);
+    EXPECT_EQ(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)), 0);
+  }
 }
 
 }  // namespace

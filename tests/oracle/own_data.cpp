@@ -90,14 +90,18 @@ Dense own_data(const Dense& z, const std::vector<std::int32_t>& labels, const De
           apart[d] = mean[c][d] - mu[d], from[d] = z(i, d) - (mean[c][d] + mu[d]) / 2;
         scores[i][c] = inverse_product(axes, apart, from);
       }
-    double best = -INFINITY, temperature = 0;
-    for (int step = 0; step < 29; ++step) {
-      const double t = std::pow(10.0, -2.5 + step * 2.8 / 28);
-      double likelihood = 0;
+    const auto likelihood = [&](double t) {
+      double sum = 0;
       for (std::size_t i = 0; i < n; ++i)
-        if (h[i] < classes) likelihood += log_share(scores[i], h[i], t);
-      if (likelihood > best) best = likelihood, temperature = t;
+        if (h[i] < classes) sum += log_share(scores[i], h[i], t);
+      return sum;
+    };
+    double low = 1e-3, high = 2;  // by thirds: it has one summit
+    while (high - low > 1e-7) {
+      const double a = low + (high - low) / 3, b = high - (high - low) / 3;
+      (likelihood(a) < likelihood(b) ? low : high) = likelihood(a) < likelihood(b) ? a : b;
     }
+    const double temperature = (low + high) / 2;
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t c = 0; c < classes; ++c) logs(i, c) = log_share(scores[i], c, temperature);
     const Dense both = fused(votes, logs, std::vector<double>(classes), share);

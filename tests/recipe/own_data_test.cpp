@@ -57,7 +57,7 @@ Dense dense(MatrixView<const float> x) {
 Matrix<float> answers(const Problem& p, int threads = 2) {
   Context context = oracle::context_of(best_isa(), threads);
   const Matrix<double> products = own_data_products(context, p.z);
-  const SoftmaxModel model = own_data_model(context, p.z, products.view(), p.labels, p.votes);
+  const SoftmaxModel model = own_data_model(context, p.z, products.view(), p.labels, p.votes).classifier;
   Matrix<float> logs(p.z.rows(), p.votes.cols());
   log_softmax(context, model, DescriptorView(p.z), logs);
   return logs;
