@@ -12,7 +12,8 @@ std::uint32_t count_reaching(const float* scores, std::uint32_t count, float lev
   __m256i low = _mm256_setzero_si256(), high = low;
   for (std::uint32_t j = 0; j < count; j += score_step) {
     low = _mm256_sub_epi32(low, _mm256_castps_si256(_mm256_cmp_ps(_mm256_loadu_ps(scores + j), least, _CMP_GE_OQ)));
-    high = _mm256_sub_epi32(high, _mm256_castps_si256(_mm256_cmp_ps(_mm256_loadu_ps(scores + j + 8), least, _CMP_GE_OQ)));
+    high =
+        _mm256_sub_epi32(high, _mm256_castps_si256(_mm256_cmp_ps(_mm256_loadu_ps(scores + j + 8), least, _CMP_GE_OQ)));
   }
   const __m256i eight = _mm256_add_epi32(low, high);
   __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
@@ -44,6 +45,14 @@ Range range_of(const float* scores, std::uint32_t count) {
 }
 
 }  // namespace
+
+void group_maxima(const float* scores, std::uint32_t count, std::uint32_t width, float* maxima) {
+  for (std::uint32_t g = 0; g < width; g += 8) {
+    __m256 greatest = _mm256_set1_ps(-infinity);
+    for (std::uint32_t j = g; j < count; j += width) greatest = _mm256_max_ps(greatest, _mm256_loadu_ps(scores + j));
+    _mm256_storeu_ps(maxima + g, greatest);
+  }
+}
 
 float greatest(const float* scores, std::uint32_t count) {
   __m256 eight = _mm256_set1_ps(-infinity);

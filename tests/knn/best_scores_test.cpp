@@ -60,6 +60,17 @@ TEST(BestScores, ThereIsNoLevelThatMoreReachThanThereAre) {
   EXPECT_EQ(level_of(scores.data(), 32, 20, 4), *std::min_element(scores.begin(), scores.begin() + 20));
 }
 
+TEST(BestScores, MaximaOfGroupsAreThoseOfAPlainLoop) {
+  for (const std::uint32_t count : {5, 16, 100, 256, 1000})
+    for (const std::uint32_t width : {16, 48, 112}) {
+      const std::vector<float> scores = scores_of(count, 0, count + width);
+      std::vector<float> maxima(width), expected(width, -infinity);
+      group_maxima(scores.data(), static_cast<std::uint32_t>(scores.size()), width, maxima.data());
+      for (std::uint32_t j = 0; j < scores.size(); ++j) expected[j % width] = std::max(expected[j % width], scores[j]);
+      EXPECT_EQ(maxima, expected) << count << " scores, " << width << " groups";
+    }
+}
+
 TEST(BestScores, EqualScoresAreAllTaken) {
   const std::vector<float> scores(64, 0.5f);
   EXPECT_EQ(level_of(scores.data(), 64, 10, 2), 0.5f);
