@@ -14,8 +14,9 @@
 namespace lowshot {
 
 enum class Pruning {
-  automatic,  ///< sparse first steps and skipped rows wherever counted work says it pays
-  on,         ///< skip every row that cannot matter, keep steps sparse while they are
+  automatic,  ///< skip rows that cannot matter; a step is sparse where its edges and additions, counted, cost less
+              ///< than a dense one's edges times classes; a last, single dense step makes only the rows that are read
+  on,         ///< skip every row that cannot matter, keep steps sparse while their rows fit in memory
   off,        ///< every row in every step, dense
 };
 

@@ -3,7 +3,9 @@
 // How we differ, and why the result is the same:
 //   - U_t = W^t L_0 is stored, not L_t; L_t = U_t diag(1' U_t)^-1 is applied at read-out (column scaling commutes).
 //   - the sums 1' U_t come from vectors (column_sums.cpp), never from a pass over the matrix.
-//   - the first steps run on sparse rows, and rows that cannot matter are skipped (reach.h).
+//   - the first steps run on sparse rows, and rows that cannot matter are skipped (reach.h): labels tell their
+//     neighbours (first_step.h), sparse rows are added up (row_sum.h), the last sparse step makes blocks that dense
+//     slices are written from (block_scores.h), a last dense step makes only the rows that are read (named_rows.h).
 //   - classes are processed in slices; edges carry no weights, D^-1 is applied to the finished row.
 // And where it is not quite the same: U_t may be stored in half precision (Storage).
 // On entry: labels and neighbours in range (checked), B symmetric (Graph is).
@@ -15,7 +17,9 @@
 #include <optional>
 #include <type_traits>
 
-#include "diffusion/last_step.h"
+#include "diffusion/block_scores.h"
+#include "diffusion/first_step.h"
+#include "diffusion/named_rows.h"
 #include "diffusion/places.h"
 #include "diffusion/reach.h"
 #include "diffusion/read_out.h"
@@ -27,6 +31,8 @@
 namespace lowshot {
 namespace {
 
+using diffusion::BlockScores;
+using diffusion::NamedRows;
 using diffusion::Reach;
 using diffusion::Slice;
 using diffusion::SparseScores;
@@ -36,14 +42,14 @@ using diffusion::StepTask;
 // nodes as they came); smaller slices stay in the last cache, and small graphs keep the exact path.
 constexpr std::uint64_t half_from_nodes = 1 << 17;
 // What a sparse step costs, counted in classes of a dense row: about 100 an edge (it is looked at, mostly in vain) and
-// 20 an addition. CPU seconds of one Zen 5 thread on a busy machine, 1,000,000 nodes in cluster order, 53 million
-// edges, half precision: a dense step of 64 classes .106 (.031 ns a class and edge), a first sparse step (2 million
-// additions) .17, a second one (156 million) 1.2 where 1024 classes dense take 1.7; a last one fused with its read-out
-// (23 million edges, 1430 million additions) 1.9, of 2700 million 2.6.
+// 20 an addition. CPU seconds, 1,000,000 nodes in cluster order, 52 million edges, half precision, a thread of a Zen 5
+// and of an Intel Xeon (Sapphire Rapids): a dense step of 64 classes .11 and .26 (.031 and .077 ns a class and edge), a
+// first sparse step that looks for labels .17 and .20, a second one (165 million additions) 1.2 and 1.1.
 constexpr std::uint64_t sparse_edge_cost = 100, sparse_addition_cost = 20;
-// What the change to dense slices costs, a row and class, and their read-out, a neighbour and class: the last step of
-// those 1024 classes, dense for 10,000 queries, takes 2.4 to 3.7, a fifth of it the step itself.
-constexpr std::uint64_t expand_cost = 40, read_out_cost = 50;
+// What the change to dense slices costs, a row and class: those of 1024 classes take .5 on the Xeon.
+constexpr std::uint64_t expand_cost = 6;
+// The first step goes from labels to their neighbours when it follows fewer than one edge in so many.
+constexpr std::uint64_t few_told = 4;
 // Sparse rows, old and new together, hold at most as many entries a slot of the two dense slices: twice their memory in
 // float32 and in half precision.
 constexpr std::uint64_t sparse_rows_of_slices = 2;
@@ -112,42 +118,71 @@ void dense_step(Context& context, const GraphView& graph, const Matrix<T>& from,
   }
 }
 
+// What sparse steps leave for the dense ones: U_t of the last one, in rows or in blocks.
+template <typename T>
+struct SparseStart {
+  std::uint32_t t = 0;
+  SparseScores<T> rows;
+  std::optional<BlockScores<T>> blocks;
+};
+
+// Counted work of a step on sparse rows, and of one on dense rows after `expanded` of them were written, in classes of
+// a dense row.
+std::uint64_t sparse_cost(std::uint64_t edges, std::uint64_t additions) {
+  return edges * sparse_edge_cost + additions * sparse_addition_cost;
+}
+std::uint64_t dense_cost(std::uint64_t edges, std::uint64_t expanded, std::uint32_t classes) {
+  return classes * (edges + expanded * expand_cost);
+}
+
+// Whether the step after one of `work` would rather be dense. Rows are expanded sooner or later, unless it is the last.
+bool dense_follows(const diffusion::StepWork& work, std::uint32_t classes, bool last_follows) {
+  const double entries =
+      std::min<double>(classes, static_cast<double>(work.additions) / static_cast<double>(work.rows + 1));
+  const auto additions = static_cast<std::uint64_t>(entries * static_cast<double>(work.next_edges));
+  return sparse_cost(work.next_edges, additions) > dense_cost(work.next_edges, last_follows ? work.rows : 0, classes);
+}
+
 // Steps t = 1, 2, .. on sparse rows, all classes at once, for as long as counted work says it pays (Pruning::on: for as
-// long as their memory allows). `emit` gets every U_t but a last one that need not be stored: emit_last reads
-// it out of the one before. Leaves the last one that was stored in `u` and returns up to which t all is done.
-template <typename T, typename Emit, typename EmitLast>
-std::uint32_t sparse_steps(Context& context, const GraphView& graph, std::uint32_t classes, std::uint32_t width,
-                           MatrixView<const NodeId> queries, const Reach& reach, const DiffusionOptions& options,
-                           SparseScores<T>& u, const Emit& emit, const EmitLast& emit_last) {
+// long as their memory allows); the last one before dense steps makes blocks. `emit` gets every U_t that is made of
+// rows.
+template <typename T, typename Emit>
+void sparse_steps(Context& context, const GraphView& graph, std::span<const std::int32_t> labels, std::uint32_t classes,
+                  std::uint32_t width, const Reach& reach, const DiffusionOptions& options, SparseStart<T>& u,
+                  const Emit& emit) {
   const int threads = context.thread_count();
+  const std::uint64_t told_edges = diffusion::labelled_edges(threads, graph, labels);
   const std::uint64_t most_entries = sparse_rows_of_slices * graph.nodes() * width;
+  const bool on = options.pruning == Pruning::on;
   for (std::uint32_t t = 1; t <= options.iterations; ++t) {
+    const diffusion::StepWork work = diffusion::step_work(threads, graph, u.rows, reach, t);
     const bool last = t == options.iterations;
-    const diffusion::StepWork work = diffusion::step_work(threads, graph, u, reach, t);
-    const std::uint64_t sparse = work.edges * sparse_edge_cost + work.additions * sparse_addition_cost;
-    const std::uint64_t dense =
-        classes * (work.edges + (last ? graph.nodes() * expand_cost + queries.size() * read_out_cost : 0));
-    const bool on = options.pruning == Pruning::on;
-    if (last &&
-        diffusion::last_step_memory(threads, queries.rows(), queries.cols(), classes) <=
-            2 * graph.nodes() * width * sizeof(T) &&
-        (on || sparse < dense)) {
-      const diffusion::QueryGroups groups(threads, queries, classes);
-      const double more = static_cast<double>(groups.edges(graph)) / static_cast<double>(work.edges + 1);
-      if (on || more * static_cast<double>(sparse) < static_cast<double>(dense)) {
-        emit_last(groups);
-        context.detail(fmt::format("diffusion: step {} read out of sparse rows, {:.2f} times its edges", t, more));
-        return t;
-      }
+    if (u.rows.entries > most_entries) return;
+    const std::uint64_t room = most_entries - u.rows.entries;
+    const bool told = t == 1 && told_edges * few_told < work.edges && told_edges < room;
+    const std::uint64_t sparse = told ? sparse_cost(0, told_edges) : sparse_cost(work.edges, work.additions);
+    if (!on && sparse >= dense_cost(work.edges, last ? graph.nodes() : 0, classes)) return;
+    if (!on && !told && !last && classes <= diffusion::most_block_classes &&
+        dense_follows(work, classes, t + 1 == options.iterations)) {
+      u.blocks =
+          diffusion::block_step(threads, graph, u.rows, classes, reach, t, room * sizeof(diffusion::ClassScore<T>));
+      if (!u.blocks) return;
+      u.t = t;
+      u.rows = {};
+      context.detail(fmt::format("diffusion: step {} sparse, in blocks", t));
+      return;
     }
-    if (!(on || sparse < dense) || u.entries > most_entries) return t - 1;
-    auto stepped = diffusion::sparse_step(threads, graph, u, classes, reach, t, most_entries - u.entries);
-    if (!stepped) return t - 1;
-    u = std::move(*stepped);
+    if (told) {
+      u.rows = diffusion::first_step<T>(threads, graph, labels, reach);
+    } else {
+      auto stepped = diffusion::sparse_step(threads, graph, u.rows, classes, reach, t, room);
+      if (!stepped) return;
+      u.rows = std::move(*stepped);
+    }
+    u.t = t;
     emit(t);
-    context.detail(fmt::format("diffusion: step {} sparse, {} entries", t, u.entries));
+    context.detail(fmt::format("diffusion: step {} sparse, {} entries", t, u.rows.entries));
   }
-  return options.iterations;
 }
 
 template <typename T>
@@ -158,47 +193,59 @@ void diffuse_stored(Context& context, const GraphView& graph, std::span<const st
   const std::uint32_t last = options.iterations;
   const std::vector<Slice> slices = diffusion::make_slices<T>(classes, options.slice);
   const std::uint32_t widest = slices.front().width;
-  Matrix<float> scores;  // of a dense slice
-  const auto scores_of = [&](const Slice& slice) {
-    return MatrixView<float>(scores.data(), queries.rows(), slice.count);
-  };
 
   std::optional<Reach> reach;
   if (options.pruning != Pruning::off) reach.emplace(threads, graph, labels, queries, last);
   const Reach* pruned = reach ? &*reach : nullptr;
 
-  // Sparse steps, all classes at once: t = 0 .. dense_from.
-  SparseScores<T> sparse = diffusion::one_hot<T>(threads, labels);
+  // Sparse steps, all classes at once.
+  SparseStart<T> start{0, diffusion::one_hot<T>(threads, labels), {}};
   const auto emit_sparse = [&](std::uint32_t t) {
     if (t < options.read_from) return;
     // Room of a dense slice, which is not there yet.
-    diffusion::read_out<T>(threads, sparse, slices, queries, scales.row(t),
+    diffusion::read_out<T>(threads, start.rows, slices, queries, scales.row(t),
                            graph.nodes() * widest * sizeof(T) / sizeof(float),
                            [&](const Slice& slice, MatrixView<const float> v) { sink(t, slice.first, v); });
   };
-  const auto emit_last = [&](const diffusion::QueryGroups& groups) {
-    diffusion::last_step<T>(threads, graph, sparse, slices, queries, groups, scales.row(last),
-                            [&](const Slice& slice, MatrixView<const float> v) { sink(last, slice.first, v); });
-  };
   emit_sparse(0);
-  const std::uint32_t dense_from =
-      reach ? sparse_steps(context, graph, classes, widest, queries, *reach, options, sparse, emit_sparse, emit_last)
-            : 0;
-  if (dense_from == last) return;
+  if (reach) sparse_steps(context, graph, labels, classes, widest, *reach, options, start, emit_sparse);
+  if (start.t == last) return;
 
-  // Dense steps, slice by slice.
-  Matrix<T> from(graph.nodes(), widest), to(graph.nodes(), widest);
-  scores = Matrix<float>(queries.rows(), slices.front().count);
+  // Dense steps, slice by slice. A single one makes the rows that are read, and no others.
+  const std::uint64_t slice_bytes = graph.nodes() * widest * sizeof(T);
+  std::optional<NamedRows> named;
+  if (reach && start.t + 1 == last)
+    named = diffusion::named_rows(threads, graph, queries, widest * sizeof(T), slice_bytes);
+  if (named)
+    context.detail(fmt::format("diffusion: step {} dense, the {} rows that are read", last, named->places.size()));
+  Matrix<T> from(graph.nodes(), widest), to(named ? named->places.size() : graph.nodes(), widest);
+  Matrix<float> scores(queries.rows(), slices.front().count);
+  const Array<std::uint32_t> order = diffusion::near_queries(graph.nodes(), queries);
+  const auto emit_dense = [&](std::uint32_t t, const Slice& slice, const Matrix<T>& u, MatrixView<const NodeId> names) {
+    if (t < options.read_from) return;
+    const MatrixView<float> v(scores.data(), queries.rows(), slice.count);
+    diffusion::read_out(threads, u.data(), slice, names, order, scales.row(t), v);
+    sink(t, slice.first, v);
+  };
   std::uint64_t done = 0;
   for (const Slice& slice : slices) {
-    diffusion::expand(threads, sparse, slice, {from.data(), graph.nodes(), slice.width}, pruned, dense_from);
-    for (std::uint32_t t = dense_from + 1; t <= last; ++t) {
-      dense_step(context, graph, from, to, slice.width, pruned, t);
-      std::swap(from, to);
-      context.report("diffusion", ++done, slices.size() * (last - dense_from), "steps");
-      if (t < options.read_from) continue;
-      diffusion::read_out(threads, from.data(), slice, queries, scales.row(t), scores_of(slice));
-      sink(t, slice.first, scores_of(slice));
+    const MatrixView<T> dense(from.data(), graph.nodes(), slice.width);
+    if (start.blocks) {
+      diffusion::expand(threads, *start.blocks, slice, dense, *reach, start.t);
+      emit_dense(start.t, slice, from, queries);
+    } else {
+      diffusion::expand(threads, start.rows, slice, dense, pruned, start.t);
+    }
+    for (std::uint32_t t = start.t + 1; t <= last; ++t) {
+      if (named) {
+        dense_step(context, named->view(), from, to, slice.width, nullptr, t);
+        emit_dense(t, slice, to, named->queries);
+      } else {
+        dense_step(context, graph, from, to, slice.width, pruned, t);
+        std::swap(from, to);
+        emit_dense(t, slice, from, queries);
+      }
+      context.report("diffusion", ++done, slices.size() * (last - start.t), "steps");
     }
   }
 }
@@ -207,7 +254,8 @@ template <typename T>
 std::uint64_t stored_memory(std::uint64_t nodes, std::uint64_t queries, std::uint32_t classes,
                             const DiffusionOptions& options) {
   const Slice widest = diffusion::make_slices<T>(classes, options.slice).front();
-  const std::uint64_t dense = 2 * nodes * widest.width * sizeof(T), scores = queries * widest.count * sizeof(float);
+  const std::uint64_t dense = 2 * nodes * widest.width * sizeof(T);
+  const std::uint64_t scores = queries * widest.count * sizeof(float) + (2 * queries + nodes) * sizeof(NodeId);
   if (options.pruning == Pruning::off) return dense + scores;
   const std::uint64_t entries = std::min<std::uint64_t>(sparse_rows_of_slices * widest.width, 2 * classes);
   const std::uint64_t rows = 2 * (sizeof(typename SparseScores<T>::Row) + 1) + 2 * sizeof(std::uint16_t);

@@ -26,7 +26,7 @@ class Reach {
   /// Whether row i of U_t can hold anything, and whether anything that is read depends on it. Rows for which both hold
   /// are those that step t works on.
   bool reached(std::size_t i, std::uint32_t t) const { return from_labels_[i] <= t; }
-  bool needed(std::size_t i, std::uint32_t t) const { return from_readout_[i] <= last_ - t; }
+  bool needed(std::size_t i, std::uint32_t t) const { return t <= last_ && from_readout_[i] <= last_ - t; }
   bool matters(std::size_t i, std::uint32_t t) const { return reached(i, t) && needed(i, t); }
 
  private:

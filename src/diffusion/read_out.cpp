@@ -5,19 +5,39 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/half.h"
-
 namespace lowshot::diffusion {
 namespace {
 
-void add_row(const float* row, std::uint32_t width, float* sum) {
-  for (std::uint32_t c = 0; c < width; ++c) sum[c] += row[c];
+__m256 load(const float* from) {
+  return _mm256_load_ps(from);
+}
+__m256 load(const Half* from) {
+  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
 }
 
-void add_row(const Half* row, std::uint32_t width, float* sum) {
-  float values[widest_slice];
-  convert(row, values, width);
-  add_row(values, width, sum);
+constexpr std::uint32_t part = 16;  // classes whose sums stay in registers; widths are multiples of it
+
+// sum[0 .. width) of the rows that a query names.
+template <typename T>
+void sum_rows(const T* u, std::uint32_t width, std::span<const NodeId> query, float* sum) {
+  for (std::uint32_t c = 0; c < width; c += part) {
+    __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+    for (const NodeId j : query) {
+      if (j == no_node) continue;
+      const T* from = u + std::size_t{j} * width + c;
+      low = _mm256_add_ps(low, load(from));
+      high = _mm256_add_ps(high, load(from + part / 2));
+    }
+    _mm256_store_ps(sum + c, low);
+    _mm256_store_ps(sum + c + part / 2, high);
+  }
+}
+
+template <typename T>
+[[gnu::always_inline]] inline void prefetch_rows(const T* u, std::uint32_t width, std::span<const NodeId> query) {
+  for (const NodeId j : query)
+    if (j != no_node)
+      for (std::uint32_t c = 0; c < width; c += line_values<T>) __builtin_prefetch(u + std::size_t{j} * width + c);
 }
 
 float value(float stored) {
@@ -29,15 +49,29 @@ float value(Half stored) {
 
 }  // namespace
 
-template <typename T>
-void read_out(int threads, const T* u, const Slice& slice, MatrixView<const NodeId> queries, const float* scale,
-              MatrixView<float> scores) {
-#pragma omp parallel for num_threads(threads) schedule(static)
+Array<std::uint32_t> near_queries(std::size_t places, MatrixView<const NodeId> queries) {
+  Array<NodeId> lowest(queries.rows());
+  std::vector<std::uint32_t> next(places + 2, 0);  // of each lowest place, those that name nothing last
   for (std::size_t q = 0; q < queries.rows(); ++q) {
-    float sum[widest_slice] = {};
-    for (const NodeId j : queries.row_span(q))
-      if (j != no_node) add_row(u + std::size_t{j} * slice.width, slice.width, sum);
-    for (std::uint32_t c = 0; c < slice.count; ++c) scores(q, c) = sum[c] * scale[slice.first + c];
+    lowest[q] = static_cast<NodeId>(places);
+    for (const NodeId j : queries.row_span(q)) lowest[q] = std::min(lowest[q], j);  // no_node is above every place
+    ++next[lowest[q] + 1];
+  }
+  for (std::size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
+  Array<std::uint32_t> order(queries.rows());
+  for (std::size_t q = 0; q < queries.rows(); ++q) order[next[lowest[q]]++] = static_cast<std::uint32_t>(q);
+  return order;
+}
+
+template <typename T>
+void read_out(int threads, const T* u, const Slice& slice, MatrixView<const NodeId> queries,
+              std::span<const std::uint32_t> order, const float* scale, MatrixView<float> scores) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::size_t e = 0; e < order.size(); ++e) {
+    if (e + 1 < order.size()) prefetch_rows(u, slice.width, queries.row_span(order[e + 1]));
+    alignas(64) float sum[widest_slice];
+    sum_rows(u, slice.width, queries.row_span(order[e]), sum);
+    for (std::uint32_t c = 0; c < slice.count; ++c) scores(order[e], c) = sum[c] * scale[slice.first + c];
   }
 }
 
@@ -74,8 +108,10 @@ void read_out(int threads, const SparseScores<T>& u, std::span<const Slice> slic
   }
 }
 
-template void read_out(int, const float*, const Slice&, MatrixView<const NodeId>, const float*, MatrixView<float>);
-template void read_out(int, const Half*, const Slice&, MatrixView<const NodeId>, const float*, MatrixView<float>);
+template void read_out(int, const float*, const Slice&, MatrixView<const NodeId>, std::span<const std::uint32_t>,
+                       const float*, MatrixView<float>);
+template void read_out(int, const Half*, const Slice&, MatrixView<const NodeId>, std::span<const std::uint32_t>,
+                       const float*, MatrixView<float>);
 template void read_out(int, const SparseScores<float>&, std::span<const Slice>, MatrixView<const NodeId>, const float*,
                        std::uint64_t, const std::function<void(const Slice&, MatrixView<const float>)>&);
 template void read_out(int, const SparseScores<Half>&, std::span<const Slice>, MatrixView<const NodeId>, const float*,

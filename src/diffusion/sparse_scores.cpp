@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "core/half.h"
-#include "core/prefix_sums.h"
 #include "diffusion/row_sum.h"
 
 namespace lowshot::diffusion {
@@ -72,11 +71,10 @@ class RowWriter {
     }
     return next_;
   }
-  std::uint32_t end_row(ClassScore<T>* end) {
-    const std::size_t count = static_cast<std::size_t>(end - next_);
+  /// The row that was begun ends here; without this, the next one begins where it did.
+  void keep_row(ClassScore<T>* end) {
+    room_ -= static_cast<std::size_t>(end - next_);
     next_ = end;
-    room_ -= count;
-    return static_cast<std::uint32_t>(count);
   }
 
  private:
@@ -86,11 +84,11 @@ class RowWriter {
 };
 
 template <typename T>
-SparseScores<T> empty_scores(std::size_t places) {
-  SparseScores<T> u;
-  u.rows.resize(places);
-  u.occupied.resize((places + 63) / 64);
-  return u;
+T one() {
+  if constexpr (sizeof(T) == sizeof(Half))
+    return to_half(stored_one<Half>);
+  else
+    return 1;
 }
 
 }  // namespace
@@ -98,48 +96,35 @@ SparseScores<T> empty_scores(std::size_t places) {
 template <typename T>
 SparseScores<T> one_hot(int threads, std::span<const std::int32_t> labels) {
   SparseScores<T> u = empty_scores<T>(labels.size());
-  const std::size_t chunks = (labels.size() + chunk_rows - 1) / chunk_rows;
-  std::vector<std::uint64_t> entries(chunks + 1, 0);
-  const auto chunk = [&](std::size_t c) {
-    return labels.subspan(c * chunk_rows, std::min(chunk_rows, labels.size() - c * chunk_rows));
-  };
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t c = 0; c < chunks; ++c)
-    for (const std::int32_t label : chunk(c)) entries[c + 1] += label >= 0;
-  add_up(threads, entries);
-  u.entries = entries[chunks];
-  u.slabs.emplace_back(u.entries + RowSum::group);
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (std::size_t c = 0; c < chunks; ++c) {
-    ClassScore<T>* to = u.slabs[0].data() + entries[c];
-    for (std::size_t i = c * chunk_rows; i < c * chunk_rows + chunk(c).size(); ++i) {
-      if (i % 64 == 0) u.occupied[i / 64] = 0;
-      const bool labelled = labels[i] >= 0;
-      u.occupied[i / 64] |= std::uint64_t{labelled} << (i % 64);
-      u.rows[i] = {to, labelled};
-      if (!labelled) continue;
-      to->cls = static_cast<decltype(to->cls)>(labels[i]);
-      if constexpr (sizeof(T) == sizeof(Half))
-        to->score = to_half(stored_one<Half>);
-      else
-        to->score = 1;
-      ++to;
+  std::uint64_t entries = 0;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : entries)
+  for (std::size_t w = 0; w < u.occupied.size(); ++w) {
+    u.occupied[w] = 0;
+    for (std::size_t i = w * 64; i < std::min(labels.size(), (w + 1) * 64); ++i) {
+      u.rows[i].count = labels[i] >= 0;
+      if (labels[i] < 0) continue;
+      u.rows[i].within[0] = {static_cast<decltype(ClassScore<T>::cls)>(labels[i]), one<T>()};
+      u.occupied[w] |= std::uint64_t{1} << (i % 64);
+      ++entries;
     }
   }
+  u.entries = u.filled = entries;
+  u.longest = entries != 0;
   return u;
 }
 
 template <typename T>
 StepWork step_work(int threads, const GraphView& graph, const SparseScores<T>& u, const Reach& reach, std::uint32_t t) {
-  std::uint64_t edges = 0, additions = 0;
-#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : edges, additions)
+  std::uint64_t rows = 0, edges = 0, additions = 0, next_edges = 0;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : rows, edges, additions, next_edges)
   for (std::size_t i = 0; i < graph.nodes(); ++i) {
     const std::uint64_t degree = graph.offsets[i + 1] - graph.offsets[i];
     additions += degree * u.rows[i].count;  // B is symmetric: a row is read once for each entry of its own
-    if (reach.matters(i, t)) edges += degree;
+    if (reach.matters(i, t)) edges += degree, ++rows;
+    if (reach.matters(i, t + 1)) next_edges += degree;
   }
   const double share = graph.edges() == 0 ? 0 : static_cast<double>(edges) / static_cast<double>(graph.edges());
-  return {edges, static_cast<std::uint64_t>(share * static_cast<double>(additions))};
+  return {rows, edges, static_cast<std::uint64_t>(share * static_cast<double>(additions)), next_edges};
 }
 
 template <typename T>
@@ -148,11 +133,12 @@ std::optional<SparseScores<T>> sparse_step(int threads, const GraphView& graph, 
                                            std::uint64_t most_entries) {
   const std::size_t n = graph.nodes(), chunks = (n + chunk_rows - 1) / chunk_rows;
   SparseScores<T> next = empty_scores<T>(n);
-#pragma omp parallel num_threads(threads)
+  std::uint64_t filled = 0;
+  std::uint32_t longest = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : filled) reduction(max : longest)
   {
     RowSum sum(classes);
     RowWriter<T> writer(next, classes);
-    std::array<Terms<T>, 2> terms;
     std::vector<std::uint32_t> rows;
 #pragma omp for schedule(dynamic, 1)
     for (std::size_t c = 0; c < chunks; ++c) {
@@ -161,39 +147,51 @@ std::optional<SparseScores<T>> sparse_step(int threads, const GraphView& graph, 
       rows.clear();
       for (std::size_t i = c * chunk_rows; i < std::min(n, (c + 1) * chunk_rows); ++i) {
         if (i % 64 == 0) next.occupied[i / 64] = 0;
-        next.rows[i] = {};
+        next.rows[i].count = 0;
         if (reach.matters(i, t)) rows.push_back(static_cast<std::uint32_t>(i));
       }
       std::uint64_t entries = 0;
-      sum_rows<T>(graph, u, rows, terms, sum, [&](std::size_t r) {
+      sum_rows<T>(graph, u, rows, sum, [&](std::size_t r) {
         const std::size_t i = rows[r];
         ClassScore<T>* begin = writer.begin_row();
         ClassScore<T>* end = begin;
         sum.take(graph.inverse_degree[i],
                  [&](std::uint32_t first, __m256 scores) { end = append_group(scores, first, end); });
-        const std::uint32_t count = writer.end_row(end);
-        next.rows[i] = {begin, count};
-        next.occupied[i / 64] |= std::uint64_t{count != 0} << (i % 64);
-        entries += count;
+        auto& row = next.rows[i];
+        row.count = static_cast<std::uint32_t>(end - begin);
+        if (row.count <= row.most_within) {
+          std::copy(begin, end, row.within);
+        } else {
+          row.put_elsewhere(begin);
+          writer.keep_row(end);
+        }
+        next.occupied[i / 64] |= std::uint64_t{row.count != 0} << (i % 64);
+        entries += row.count;
+        filled += row.count != 0;
+        longest = std::max(longest, row.count);
       });
       __atomic_fetch_add(&next.entries, entries, __ATOMIC_RELAXED);
     }
   }
   if (next.entries > most_entries) return {};
+  next.filled = filled;
+  next.longest = longest;
   return next;
 }
 
 template <typename T>
-void expand(int threads, SparseScores<T>& u, const Slice& slice, MatrixView<T> dense, const Reach* reach,
+void expand(int threads, const SparseScores<T>& u, const Slice& slice, MatrixView<T> dense, const Reach* reach,
             std::uint32_t t) {
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t i = 0; i < dense.rows(); ++i) {
     if (reach != nullptr && !reach->needed(i, t)) continue;
     T* row = dense.row(i);
     std::memset(row, 0, slice.width * sizeof(T));
-    auto& [begin, count] = u.rows[i];
-    for (; count != 0 && begin->cls - slice.first < slice.count; ++begin, --count)
-      row[begin->cls - slice.first] = begin->score;
+    const auto entries = u.row(i);
+    auto entry = std::lower_bound(entries.begin(), entries.end(), slice.first,
+                                  [](const ClassScore<T>& s, std::uint32_t cls) { return s.cls < cls; });
+    for (; entry != entries.end() && entry->cls - slice.first < slice.count; ++entry)
+      row[entry->cls - slice.first] = entry->score;
   }
 }
 
@@ -205,7 +203,7 @@ template std::optional<SparseScores<float>> sparse_step(int, const GraphView&, c
                                                         std::uint32_t, const Reach&, std::uint32_t, std::uint64_t);
 template std::optional<SparseScores<Half>> sparse_step(int, const GraphView&, const SparseScores<Half>&, std::uint32_t,
                                                        const Reach&, std::uint32_t, std::uint64_t);
-template void expand(int, SparseScores<float>&, const Slice&, MatrixView<float>, const Reach*, std::uint32_t);
-template void expand(int, SparseScores<Half>&, const Slice&, MatrixView<Half>, const Reach*, std::uint32_t);
+template void expand(int, const SparseScores<float>&, const Slice&, MatrixView<float>, const Reach*, std::uint32_t);
+template void expand(int, const SparseScores<Half>&, const Slice&, MatrixView<Half>, const Reach*, std::uint32_t);
 
 }  // namespace lowshot::diffusion

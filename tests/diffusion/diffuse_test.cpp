@@ -197,6 +197,41 @@ TEST(Diffuse, PrunedIsPlainToTheLastBit) {
     }
 }
 
+// Many classes, all nodes labelled, half of them read: counted work makes blocks of the second step and, of the third,
+// only the rows that are read.
+TEST(Diffuse, BlocksAndNamedRowsArePlainToTheLastBit) {
+  Lists queries(75);
+  for (std::size_t q = 0; q < queries.size(); ++q)
+    for (std::size_t j = 0; j < 6; ++j) queries[q].push_back(static_cast<std::int64_t>((q * 61 % 75) * 6 + j));
+  queries[7][2] = -1;
+  const Problem problem(oracle::untidy_lists(900, 8, 4), 8, oracle::labels(900, 600, 1, 5), 600, queries);
+  for (const Storage storage : every_storage) {
+    const Collected plain = problem.run(options_of(3, 0, Pruning::off, storage));
+    expect_oracle(problem, plain, problem.expected(3), storage);
+    for (const int threads : {1, 3})
+      for (const std::uint32_t slice : {0u, 7u}) {
+        Context context = context_of(Isa::avx2, threads);
+        std::string log;
+        context.log = [&](LogLevel, const std::string& line) { log += line + "\n"; };
+        expect_same_bits(problem.run(context, options_of(3, slice, Pruning::automatic, storage), problem.graph.view()),
+                         plain);
+        if (slice == 0) {  // others have less room, and are dense from step 2 on
+          EXPECT_NE(log.find("step 2 sparse, in blocks"), std::string::npos) << log;
+          EXPECT_NE(log.find("step 3 dense, the 449 rows that are read"), std::string::npos) << log;
+        }
+      }
+    // Every iteration that is asked for, and no other.
+    for (const std::uint32_t from : {1u, 2u, 3u}) {
+      DiffusionOptions options = options_of(3, 0, Pruning::automatic, storage);
+      options.read_from = from;
+      const Collected some = problem.run(options);
+      for (std::uint32_t t = 0; t <= 3; ++t)
+        for (std::uint32_t c = 0; c < 600; ++c) ASSERT_EQ(some.times[t][c], t >= from) << t;
+      ASSERT_EQ(std::memcmp(some.scores[3].data(), plain.scores[3].data(), plain.scores[3].size() * sizeof(float)), 0);
+    }
+  }
+}
+
 TEST(Diffuse, DoesNotDependOnSliceThreadsOrInstructionSet) {
   const Problem problem = clustered_problem(700, 70);
   for (const Storage storage : every_storage) {
