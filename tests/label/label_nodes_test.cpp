@@ -298,19 +298,20 @@ TEST(LabelNodes, AutomaticPriorsFollowTheRows) {
   }
 }
 
-TEST(LabelNodes, EstimatedPriorsDoNotDependOnPartsAndThreads) {
+TEST(LabelNodes, PriorsAndRedrawnLabelsDoNotDependOnPartsAndThreads) {
   const Collection c = make_collection(5, 500, 1.2f);
-  const auto labels = labels_of(c, {5, 4, 3, 2, 1});
   LabelOptions options;
   options.recipe = LabelRecipe::own;
-  for (const PriorRule rule : {PriorRule::estimated, PriorRule::automatic}) {
-    options.prior = rule;
-    options.parts = 1;
-    const Matrix<float> whole = shares_of(c, labels, 5, options, 1);
-    options.parts = 3;
-    const Matrix<float> parts = shares_of(c, labels, 5, options, 3);
-    EXPECT_EQ(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)), 0);
-  }
+  for (const auto& counts : {std::vector<std::size_t>{5, 4, 3, 2, 1}, std::vector<std::size_t>(5, 1)})
+    for (const PriorRule rule : {PriorRule::estimated, PriorRule::automatic}) {
+      const auto labels = labels_of(c, counts);
+      options.prior = rule;
+      options.parts = 1;
+      const Matrix<float> whole = shares_of(c, labels, 5, options, 1);
+      options.parts = 3;
+      const Matrix<float> parts = shares_of(c, labels, 5, options, 3);
+      EXPECT_EQ(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)), 0);
+    }
 }
 
 }  // namespace
