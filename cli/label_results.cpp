@@ -35,6 +35,11 @@ std::string prior_reason(const ClassPriors& priors, const LabelCommand& o) {
   if (o.prior != "auto") return "as given";
   const bool labels = priors.rule == PriorRule::labels;
   if (!labels && std::abs(priors.labels_gain) < 1e-9) return "every class has as many labels";
+  if (!labels && priors.labels_gain > 0)
+    return fmt::format(
+        "the labels' shares make the unlabelled rows likelier by {:.3f} a row, less than half of {:.3f} "
+        "by the likeliest shares",
+        priors.labels_gain, priors.most_gain);
   return fmt::format("the unlabelled rows are {} likely under the labels' shares: {:+.3f} a row in log-likelihood",
                      labels ? "more" : "less", priors.labels_gain);
 }

@@ -29,9 +29,11 @@ double likelihood_gain(MatrixView<const float> log_scores, std::span<const doubl
 std::vector<float> prior_offsets(std::span<const double> priors, std::span<const double> assumed);
 
 enum class PriorRule {
-  automatic,  ///< of `uniform` and `labels` the one under which the unlabelled rows are likelier
-  uniform,    ///< all classes are equally frequent
-  labels,     ///< as frequent as among the labels: right where those were drawn at random from all rows
+  /// `labels`, where those make the unlabelled rows likelier than equal shares, by at least half of what the likeliest
+  /// shares could; else `uniform`. The half: answers that favour classes of many labels make their shares look right.
+  automatic,
+  uniform,  ///< all classes are equally frequent
+  labels,   ///< as frequent as among the labels: right where those were drawn at random from all rows
   given,
   estimated,  ///< estimate_priors
 };
@@ -42,7 +44,8 @@ struct ClassPriors {
   PriorRule rule = PriorRule::uniform;  ///< never automatic
   std::vector<double> shares;           ///< one a class, add up to 1
   double gain = 0;                      ///< likelihood_gain of the unlabelled rows over equal shares
-  double labels_gain = 0;               ///< and that of the labels' shares: above 0 is what `automatic` asks of them
+  double labels_gain = 0;               ///< and that of the labels' shares
+  double most_gain = 0;                 ///< and of the likeliest shares; where `automatic` did not need it 0
 };
 
 /// `given`: the shares of PriorRule::given, at least 0, scaled here; `labels_of_class`: how many labels each class has,

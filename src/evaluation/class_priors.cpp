@@ -11,13 +11,22 @@ namespace {
 
 constexpr int most_steps = 500;
 constexpr double still = 1e-6;
-constexpr double rounding = 1e-9;  // of a likelihood: equal numbers of labels say nothing
+constexpr double rounding = 1e-9;          // of a likelihood: equal numbers of labels say nothing
+constexpr std::size_t enough_rows = 4096;  // for what the likeliest shares could gain
 
 std::vector<double> scaled_to_one(std::vector<double> values) {
   double sum = 0;
   for (const double v : values) sum += v;
   for (double& v : values) v /= sum;
   return values;
+}
+
+/// At most `most` of the rows, evenly spread.
+Matrix<float> every_so_many(MatrixView<const float> rows, std::size_t most) {
+  const std::size_t step = (rows.rows() + most - 1) / most;
+  Matrix<float> some((rows.rows() + step - 1) / step, rows.cols());
+  for (std::size_t i = 0; i < some.rows(); ++i) std::copy_n(rows.row(i * step), rows.cols(), some.row(i));
+  return some;
 }
 
 }  // namespace
@@ -104,7 +113,14 @@ ClassPriors class_priors(PriorRule rule, std::span<const double> given, std::spa
 
   ClassPriors priors;
   priors.labels_gain = likelihood_gain(log_scores, equal, of_labels);
-  if (rule == PriorRule::automatic) rule = priors.labels_gain > rounding ? PriorRule::labels : PriorRule::uniform;
+  if (rule == PriorRule::automatic) {
+    rule = PriorRule::uniform;
+    if (priors.labels_gain > rounding) {
+      const Matrix<float> some = every_so_many(log_scores, enough_rows);
+      priors.most_gain = likelihood_gain(some, equal, estimate_priors(some, equal));
+      if (priors.labels_gain >= priors.most_gain / 2) rule = PriorRule::labels;
+    }
+  }
   priors.rule = rule;
   if (rule == PriorRule::labels) priors.shares = of_labels;
   if (rule == PriorRule::uniform) priors.shares = equal;

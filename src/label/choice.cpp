@@ -32,11 +32,12 @@ std::uint32_t best_iteration(std::span<const double> accuracy) {
 constexpr std::uint32_t unchecked_iterations = 7;
 
 // Held-out rows say it where they are many and of all classes, redrawn labels where they are not. `enough`: where the
-// two are about as far off (the temperature of N held-out rows by .8 / sqrt(N), of redrawn labels by a tenth).
+// two are about as far off: the temperature of N held-out rows by .8 / sqrt(N), that of one redrawn label a class,
+// which is fewer than there are, by a fifth.
 double own_temperature(Context& context, const GraphView& graph, const OwnRows& rows, const HeldOutScores& held,
                        const OwnHoldOut& own_held, MatrixView<const float> scores, double scale,
                        const LabelOptions& options) {
-  constexpr double enough = 50, sure = 0.9;
+  constexpr double enough = 16, sure = 0.85;
   const double checked = static_cast<double>(held.nodes.size());
   const double weight = (1 - unchecked_share(held)) * checked / (checked + enough);
   const double held_out = own_held.temperature[own_held.iteration - 1];

@@ -43,9 +43,10 @@ struct OwnHoldOut {
   std::vector<double> accuracy, log_loss,
       temperature;  ///< of iteration t at t - 1; accuracy 0, loss infinite: not there
   /// The one of least loss, which says more of few rows than the share of right ones; a share of classes that cannot be
-  /// held out moves it by as much, rounded up, towards the last, which was the best for these wherever we measured. (With
-  /// 1 or 2 of 12 synthetic classes of 60 labels and the others of one, the former alone chose 1, which reaches few rows:
-  /// 61 and 58 % of the others' were right, not 86; with 10 of them 3, 74 %, where 4 had 82 at a loss 1 % higher.)
+  /// held out moves it by as much, rounded up, towards the last, which was the best for these wherever we measured.
+  /// (With 1 or 2 of 12 synthetic classes of 60 labels and the others of one, the former alone chose 1, which reaches
+  /// few rows: 61 and 58 % of the others' were right, not 86; with 10 of them 3, 74 %, where 4 had 82 at a loss 1 %
+  /// higher.)
   std::uint32_t iteration = 0;
   std::vector<Matrix<float>> logs;  ///< of an iteration: held-out nodes x C, log scores; or none
 };

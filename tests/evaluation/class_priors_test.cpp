@@ -97,6 +97,16 @@ TEST(ClassPriors, AutomaticFollowsTheLabelsWhereTheRowsDo) {
   EXPECT_EQ(class_priors(PriorRule::automatic, {}, labels, {}).rule, PriorRule::uniform);
 }
 
+// 73 of 100 rows and 89 of 100 labels are of the first class: likelier than halves, but a small part of what 73 : 27
+// gains.
+TEST(ClassPriors, AutomaticAsksForHalfOfWhatTheLikeliestSharesGain) {
+  const std::vector<std::uint64_t> labels{88, 10};
+  const ClassPriors priors = class_priors(PriorRule::automatic, {}, labels, rows_of_two(0.73));
+  EXPECT_GT(priors.labels_gain, 0);
+  EXPECT_GT(priors.most_gain, 2 * priors.labels_gain);
+  EXPECT_EQ(priors.rule, PriorRule::uniform);
+}
+
 TEST(ClassPriors, OtherRulesDoAsTold) {
   const std::vector<std::uint64_t> labels{89, 9};
   const Matrix<float> rows = rows_of_two(0.5);
