@@ -26,7 +26,7 @@ struct Problem {
   explicit Problem(std::uint32_t classes) : labels(oracle::labels(nodes, classes, 6, 6)) {
     Context context;
     graph = symmetrise(context, oracle::table_of(oracle::untidy_lists(nodes, 5, 5), 5));
-    for (std::size_t e = 0; e < queries.size(); ++e) queries.data()[e] = static_cast<NodeId>(e * 13);
+    for (std::size_t e = 0; e < queries.size(); ++e) queries.data()[e] = static_cast<NodeId>(e * 13 % nodes);
   }
 };
 
