@@ -73,11 +73,10 @@ void print_hold_out(const HoldOut& h, const LabelCommand& o, const std::vector<s
   const bool solved = h.iterations == 0;
   if (!solved) {
     fmt::print("iterations: {} ({})\n", h.iterations,
-               o.iterations != 0 ? "as given"
-               : !own            ? "the best when held out"
-               : h.unchecked_classes.empty()
-                   ? "the least log-loss when held out"
-                   : "the least log-loss when held out, more by the share of unchecked classes");
+               o.iterations != 0
+                   ? "as given"
+                   : fmt::format("{} when held out{}", own ? "the least log-loss" : "the best",
+                                 h.unchecked_classes.empty() ? "" : ", more by the share of unchecked classes"));
     fmt::print("  iterations   graph alone{}\n", h.own_accuracy.empty() ? ""
                                                  : h.priors.rule == PriorRule::uniform
                                                      ? "   own recipe   its log-loss"

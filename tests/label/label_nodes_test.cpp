@@ -190,20 +190,22 @@ TEST(LabelNodes, HeldOutRowsTakeNoPart) {
 // 0 to 12 of 12 classes have 60 labels, the others one or three: the rows of the latter are right as often as where all
 // classes have few.
 TEST(LabelNodes, ClassesOfManyLabelsDoNoHarmToThoseOfFew) {
-  const Collection c = make_collection(12, 1800, 1.5f);
-  for (const std::size_t few : {1u, 3u}) {
-    double without = 0;
-    for (const std::size_t base : {0u, 1u, 2u, 5u, 10u, 12u}) {
-      std::vector<std::size_t> counts(12, few);
-      std::fill_n(counts.begin(), base, 60);
-      const auto labels = labels_of(c, counts);
-      const LabelResult result = label(c, labels, 12);
-      expect_sound(result, "base classes");
-      double right = 0, asked = 0;
-      for (std::size_t i = 0; i < labels.size(); ++i)
-        if (c.truth[i] >= 10 && labels[i] < 0) asked += 1, right += result.classes(i, 0) == c.truth[i] ? 1 : 0;
-      if (base == 0) without = right / asked;
-      EXPECT_GT(right / asked, without - 0.05) << base << " of 60 labels, others " << few;
+  for (const std::size_t rows : {1200u, 1800u}) {
+    const Collection c = make_collection(12, rows, 1.5f);
+    for (const std::size_t few : {1u, 3u}) {
+      double without = 0;
+      for (const std::size_t base : {0u, 1u, 2u, 5u, 10u, 12u}) {
+        std::vector<std::size_t> counts(12, few);
+        std::fill_n(counts.begin(), base, 60);
+        const auto labels = labels_of(c, counts);
+        const LabelResult result = label(c, labels, 12);
+        expect_sound(result, "base classes");
+        double right = 0, asked = 0;
+        for (std::size_t i = 0; i < labels.size(); ++i)
+          if (c.truth[i] >= 10 && labels[i] < 0) asked += 1, right += result.classes(i, 0) == c.truth[i] ? 1 : 0;
+        if (base == 0) without = right / asked;
+        EXPECT_GT(right / asked, without - 0.05) << rows << " rows, " << base << " of 60 labels, others " << few;
+      }
     }
   }
 }
