@@ -89,7 +89,10 @@ def score(folder, case, out):
         path = out.with_suffix(f".{what}.npy")
         return np.load(path).reshape(len(truth), -1)[:, 0] if path.exists() else None
 
-    right = np.load(out).reshape(len(truth), -1)[:, 0] == truth
+    predicted, names = np.load(out).reshape(len(truth), -1)[:, 0], out.with_suffix(".classes.json")
+    if names.exists():  # lowshot numbers the classes that have labels; -1 stays what it is
+        predicted = np.array([*map(int, json.loads(names.read_text())), -1])[predicted]
+    right = predicted == truth
     confidence, typicality = column("confidence"), column("typicality")
     result = {"accuracy": float(right[asked & of_known].mean()), "calibration_error": None}
     if confidence is not None:

@@ -148,8 +148,8 @@ struct Suspect {
 /// How typical a node is of the classes: the rank, 0 .. 1, of its evidence among that of the held-out labelled nodes
 /// (lowshot/typicality.h). Evidence is the mass of labels that reached it, 1' of its row of L_t: on the CIFAR set, half
 /// of the classes unlabelled, it told known rows from unknown ones with an AUROC of .75, .86 and .90 at 1, 5 and 20
-/// labels; the best share of a class .61, .67 and .69, the cosine to the nearest label .64, .70 and .72. 1 where no row
-/// is held out; of labelled nodes that of the evidence when their own label is held out.
+/// labels; the best share of a class .61, .67 and .69, the cosine to the nearest label .64, .70 and .72. Where none can
+/// be held out, the rank among all nodes; of labelled nodes that of the evidence when their own label is held out.
 struct LabelResult {
   Matrix<std::int32_t> classes;
   Matrix<float> confidences;

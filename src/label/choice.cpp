@@ -93,11 +93,10 @@ ChosenRecipe hold_out_and_choose(Context& context, const GraphView& graph, const
   // Without a single held-out row nothing can be compared: of what comes to a limit the most (one label a class, 50,000
   // CIFAR rows: restart 43.7 % right at 3, 47.9 at 20, clamping 40.7 and 47.8).
   const bool to_a_limit = weighted != nullptr && options.propagation->method != Propagation::diffusion;
-  const std::uint32_t graph_at =
-      options.iterations.value_or(!held.nodes.empty()
-                                      ? graph_iteration(summary.accuracy_by_iteration, unchecked_share(held))
-                                  : to_a_limit ? most
-                                               : unchecked_iterations);
+  const std::uint32_t graph_at = options.iterations.value_or(
+      !held.nodes.empty() ? graph_iteration(summary.accuracy_by_iteration, unchecked_share(held))
+      : to_a_limit        ? most
+                          : unchecked_iterations);
   summary.recipe = LabelRecipe::graph;
   summary.iterations = graph_at;
   summary.accuracy = held.nodes.empty() ? 0 : summary.accuracy_by_iteration[graph_at - 1];

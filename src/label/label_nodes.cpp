@@ -35,7 +35,7 @@ std::uint64_t label_nodes_memory(std::uint64_t nodes, std::uint64_t labelled, st
 
 namespace {
 
-// The mass that reached each node -> its rank among the held-out ones.
+// The mass that reached each node -> its rank among the held-out ones, or among all where there are none.
 void rank_typicality(const HeldOutScores& held, std::uint32_t iteration, LabelResult& result) {
   std::vector<float> masses;
   for (std::uint32_t r = 0; r < held.repeats; ++r)
@@ -45,6 +45,7 @@ void rank_typicality(const HeldOutScores& held, std::uint32_t iteration, LabelRe
     for (std::uint32_t r = 0; r < held.repeats; ++r) sum += held.at(iteration, r)[i].mass;
     result.typicality[held.nodes[i]] = sum / static_cast<float>(held.repeats);
   }
+  if (masses.empty()) masses = result.typicality;
   const Typicality rank(std::move(masses));
   for (float& t : result.typicality) t = rank(t);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <random>
 
 #include "lowshot/graph.h"
@@ -185,6 +186,16 @@ TEST(LabelNodes, HeldOutRowsTakeNoPart) {
   const LabelResult result = label(c, labels, 4, options);
   EXPECT_EQ(result.hold_out.checked_rows, 400u);
   EXPECT_LT(result.hold_out.accuracy, 0.25 + 4 * std::sqrt(0.25 * 0.75 / 400));
+}
+
+TEST(LabelNodes, TypicalityRanksAllRowsWhereNoLabelCanBeHeldOut) {
+  const Collection c = make_collection(4, 400, 1.5f);
+  const LabelResult result = label(c, labels_of(c, std::vector<std::size_t>(4, 1)), 4);
+  ASSERT_EQ(result.hold_out.checked_rows, 0u);
+  const double mean = std::accumulate(result.typicality.begin(), result.typicality.end(), 0.0) / 400;
+  EXPECT_GT(mean, 0.45);
+  EXPECT_LT(mean, 0.75);  // ties count as reached
+  EXPECT_EQ(*std::max_element(result.typicality.begin(), result.typicality.end()), 1);
 }
 
 // 0 to 12 of 12 classes have 60 labels, the others one or three: the rows of the latter are right as often as where all
