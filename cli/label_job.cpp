@@ -10,8 +10,6 @@
 namespace lowshot::cli {
 namespace {
 
-constexpr std::size_t most_named = 10;
-
 // Which shard a row lies in, for messages.
 std::string where(const LabelJob& job, std::uint64_t row) {
   std::uint64_t first = 0;

@@ -14,6 +14,8 @@
 
 namespace lowshot::cli {
 
+inline constexpr std::size_t most_named = 10;  ///< rows or classes that a message lists
+
 struct LabelCommand {
   CommonOptions common;
   LabelOptions label;

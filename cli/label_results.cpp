@@ -12,8 +12,6 @@
 namespace lowshot::cli {
 namespace {
 
-constexpr std::size_t most_named = 10;
-
 std::string percent(double share) {
   return fmt::format("{:.1f} %", 100 * share);
 }

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 
+#include "diffusion/mask_places.h"
 #include "diffusion/row_sum.h"
 
 namespace lowshot::diffusion {
@@ -15,27 +16,6 @@ namespace {
 constexpr std::size_t group = RowSum::group;
 constexpr std::size_t slab_bytes = std::size_t{4} << 20;
 
-// For every mask of eight places: packed[mask][r] is the r-th place that is set, rank[mask][p] how many are set before
-// p where p is set itself; `none` elsewhere.
-constexpr std::uint8_t none = 0x80;
-struct Shuffles {
-  std::array<std::array<std::uint8_t, 8>, 256> packed, rank;
-};
-constexpr Shuffles make_shuffles() {
-  Shuffles s{};
-  for (unsigned mask = 0; mask < 256; ++mask) {
-    std::uint8_t count = 0;
-    s.packed[mask].fill(none);
-    for (std::uint8_t place = 0; place < 8; ++place) {
-      const bool set = (mask >> place & 1) != 0;
-      s.rank[mask][place] = set ? count : none;
-      if (set) s.packed[mask][count++] = place;
-    }
-  }
-  return s;
-}
-constexpr Shuffles shuffles = make_shuffles();
-
 // The same for bytes of values of two bytes.
 using ByteShuffles = std::array<std::array<std::uint8_t, 16>, 256>;
 constexpr ByteShuffles of_bytes(const std::array<std::array<std::uint8_t, 8>, 256>& places) {
@@ -43,7 +23,8 @@ constexpr ByteShuffles of_bytes(const std::array<std::array<std::uint8_t, 8>, 25
   for (unsigned mask = 0; mask < 256; ++mask)
     for (unsigned p = 0; p < 8; ++p)
       for (unsigned b = 0; b < 2; ++b)
-        bytes[mask][2 * p + b] = places[mask][p] == none ? none : static_cast<std::uint8_t>(2 * places[mask][p] + b);
+        bytes[mask][2 * p + b] =
+            places[mask][p] == no_place ? no_place : static_cast<std::uint8_t>(2 * places[mask][p] + b);
   return bytes;
 }
 alignas(16) constexpr ByteShuffles packed_bytes = of_bytes(shuffles.packed), rank_bytes = of_bytes(shuffles.rank);

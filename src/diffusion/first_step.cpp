@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/half.h"
-
 namespace lowshot::diffusion {
 namespace {
 
@@ -23,13 +21,6 @@ void put_weight(std::uint32_t weight, float& score) {
 }
 template <typename T>
 constexpr std::uint32_t most_weight = sizeof(T) == sizeof(Half) ? 0xffff : 1 << 24;
-
-void store(float value, float& score) {
-  score = value;
-}
-void store(float value, Half& score) {
-  score = to_half(value);
-}
 
 /// What found no place in its row.
 struct Told {
@@ -115,9 +106,7 @@ class Piece {
   }
   // As a step does: the sum, then its scale.
   static T score(std::uint32_t weight, float scale) {
-    T result;
-    store(static_cast<float>(weight) * stored_one<T> * scale, result);
-    return result;
+    return as_stored<T>(static_cast<float>(weight) * stored_one<T> * scale);
   }
   static bool is_zero(float value) {
     return value == 0;

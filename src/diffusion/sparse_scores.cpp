@@ -3,11 +3,10 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 
-#include "core/half.h"
+#include "diffusion/mask_places.h"
 #include "diffusion/row_sum.h"
 
 namespace lowshot::diffusion {
@@ -15,18 +14,6 @@ namespace {
 
 constexpr std::size_t chunk_rows = 1024;  // rows a thread takes at a time; a multiple of 64: no word of marks is shared
 constexpr std::size_t slab_bytes = std::size_t{4} << 20;
-
-// Places in a group of eight that are set, moved to the front: compact_table[mask] holds their numbers.
-constexpr std::array<std::array<std::uint8_t, 8>, 256> make_compact_table() {
-  std::array<std::array<std::uint8_t, 8>, 256> table{};
-  for (unsigned mask = 0; mask < 256; ++mask) {
-    unsigned count = 0;
-    for (std::uint8_t place = 0; place < 8; ++place)
-      if ((mask >> place & 1) != 0) table[mask][count++] = place;
-  }
-  return table;
-}
-constexpr auto compact_table = make_compact_table();
 
 // Appends the entries of classes first .. first + 7 that are not 0 after rounding; writes up to 8.
 ClassScore<Half>* append_group(__m256 scores, std::uint32_t first, ClassScore<Half>* to) {
@@ -37,7 +24,7 @@ ClassScore<Half>* append_group(__m256 scores, std::uint32_t first, ClassScore<Ha
       _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(first)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   const __m256i entries = _mm256_or_si256(_mm256_slli_epi32(half, 16), classes);
   const __m256i front =
-      _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(compact_table[mask].data())));
+      _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(shuffles.packed[mask].data())));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(entries, front));
   return to + std::popcount(mask);
 }
@@ -83,14 +70,6 @@ class RowWriter {
   ClassScore<T>* next_ = nullptr;
 };
 
-template <typename T>
-T one() {
-  if constexpr (sizeof(T) == sizeof(Half))
-    return to_half(stored_one<Half>);
-  else
-    return 1;
-}
-
 }  // namespace
 
 template <typename T>
@@ -103,7 +82,7 @@ SparseScores<T> one_hot(int threads, std::span<const std::int32_t> labels) {
     for (std::size_t i = w * 64; i < std::min(labels.size(), (w + 1) * 64); ++i) {
       u.rows[i].count = labels[i] >= 0;
       if (labels[i] < 0) continue;
-      u.rows[i].within[0] = {static_cast<decltype(ClassScore<T>::cls)>(labels[i]), one<T>()};
+      u.rows[i].within[0] = {static_cast<decltype(ClassScore<T>::cls)>(labels[i]), as_stored<T>(stored_one<T>)};
       u.occupied[w] |= std::uint64_t{1} << (i % 64);
       ++entries;
     }

@@ -6,14 +6,25 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <vector>
 
+#include "core/half.h"
 #include "diffusion/reach.h"
 #include "diffusion/slices.h"
 #include "lowshot/graph.h"
 #include "lowshot/matrix.h"
 
 namespace lowshot::diffusion {
+
+/// A score rounded to what is stored.
+template <typename T>
+T as_stored(float score) {
+  if constexpr (std::is_same_v<T, Half>)
+    return to_half(score);
+  else
+    return score;
+}
 
 /// One entry; `score` is a stored value (stored_one<T>).
 template <typename T>

@@ -69,10 +69,6 @@ CentroidPanels encode(MatrixView<const float> centroids, const Points& points) {
   return out;
 }
 
-std::uint32_t padded(std::uint32_t columns) {
-  return (columns + panel_width - 1) / panel_width * panel_width;
-}
-
 // Scores of some gathered rows against sets of centroids, side by side, and the best of them.
 class ScoreTable {
  public:

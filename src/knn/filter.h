@@ -18,7 +18,12 @@
 namespace lowshot::knn {
 
 inline constexpr std::uint32_t panel_width = 16;  ///< columns of one packed panel: 16 x 4 bytes = one cache line
-inline constexpr std::uint32_t dim_group = 4;     ///< dimensions multiplied by one integer instruction
+/// A number of columns in whole panels.
+template <typename Number>
+constexpr Number padded(Number columns) {
+  return (columns + panel_width - 1) / panel_width * panel_width;
+}
+inline constexpr std::uint32_t dim_group = 4;  ///< dimensions multiplied by one integer instruction
 
 /// One tile of work: rows of A (signed codes, row-major) against columns of packed panels (codes plus an offset,
 /// unsigned). All pointers are to host memory and stay the caller's.

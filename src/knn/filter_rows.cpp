@@ -10,8 +10,8 @@ FilterRows take_rows(int threads, const FilterRows& from, std::span<const std::u
   out.count = static_cast<std::uint32_t>(rows.size());
   out.code_bytes = from.code_bytes;
   out.rows = Matrix<std::int8_t>(rows.size(), from.code_bytes);
-  const std::size_t padded = (rows.size() + panel_width - 1) / panel_width * panel_width;
-  out.start.resize(padded), out.scale.resize(padded), out.bound.resize(padded);
+  const std::size_t room = padded(rows.size());
+  out.start.resize(room), out.scale.resize(room), out.bound.resize(room);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::memcpy(out.rows.row(i), from.rows.row(rows[i]), from.code_bytes);

@@ -24,10 +24,6 @@ constexpr std::uint32_t own_rows = 48;  // rows scored against all members of th
 // visits alone 16.0 s of a core; with 1 / .8 / .6 / .4 of them 14.5, 14.1, 13.6, 14.1.
 constexpr double whole_share = 0.6;
 
-std::uint32_t padded(std::uint32_t columns) {
-  return (columns + panel_width - 1) / panel_width * panel_width;
-}
-
 // The members of one list as columns.
 class Members {
  public:

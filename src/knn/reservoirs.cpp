@@ -11,10 +11,6 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-std::size_t padded(std::size_t rows) {
-  return (rows + panel_width - 1) / panel_width * panel_width;
-}
-
 }  // namespace
 
 // A candidate's place is the number of better ones, counted by whole vectors, without branches to guess. Work grows

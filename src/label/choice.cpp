@@ -25,14 +25,6 @@ std::uint32_t best_iteration(std::span<const double> accuracy) {
   return static_cast<std::uint32_t>(std::max_element(accuracy.begin(), accuracy.end()) - accuracy.begin()) + 1;
 }
 
-// Classes that cannot be held out move the number by their share towards the most, as in own_hold_out: the others'
-// labels alone often chose 1, which reaches few of their rows.
-std::uint32_t graph_iteration(std::span<const double> accuracy, double unchecked) {
-  const std::uint32_t best = best_iteration(accuracy);
-  const double towards_last = unchecked * static_cast<double>(accuracy.size() - best);
-  return best + static_cast<std::uint32_t>(std::ceil(towards_last));
-}
-
 // Of the graph alone where nothing can be held out. One label a class, share of right ones, %, at 3, 5, 7, 10 and 15
 // iterations: 41.9, 47.0, 48.2, 47.4 and 44.0 (100 classes, means of three draws), 62.5, 68.1, 68.8, 66.8 and 62.7 (30
 // of them, two draws), 72.2, 76.9, 78.3, 79.2 and 76.5 (10, two draws); of 64 of the dimensions 41.8, 46.6, 47.9, 47.4
@@ -94,7 +86,7 @@ ChosenRecipe hold_out_and_choose(Context& context, const GraphView& graph, const
   // CIFAR rows: restart 43.7 % right at 3, 47.9 at 20, clamping 40.7 and 47.8).
   const bool to_a_limit = weighted != nullptr && options.propagation->method != Propagation::diffusion;
   const std::uint32_t graph_at = options.iterations.value_or(
-      !held.nodes.empty() ? graph_iteration(summary.accuracy_by_iteration, unchecked_share(held))
+      !held.nodes.empty() ? moved_for_unchecked(held, best_iteration(summary.accuracy_by_iteration), most)
       : to_a_limit        ? most
                           : unchecked_iterations);
   summary.recipe = LabelRecipe::graph;

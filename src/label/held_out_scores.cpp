@@ -1,6 +1,7 @@
 #include "label/held_out_scores.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "lowshot/hold_out.h"
@@ -205,6 +206,19 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
       }
     }
   return result;
+}
+
+double unchecked_share(const HeldOutScores& held) {
+  const auto unchecked = static_cast<double>(held.unchecked_classes.size());
+  std::vector<std::int32_t> checked = held.given;
+  std::sort(checked.begin(), checked.end());
+  const auto end = std::unique(checked.begin(), checked.end());
+  const double all = unchecked + static_cast<double>(end - checked.begin());
+  return all > 0 ? unchecked / all : 0;
+}
+
+std::uint32_t moved_for_unchecked(const HeldOutScores& held, std::uint32_t best, std::uint32_t last) {
+  return best + static_cast<std::uint32_t>(std::ceil(unchecked_share(held) * static_cast<double>(last - best)));
 }
 
 std::uint64_t hold_out_memory(std::uint64_t labelled, std::uint32_t classes, const LabelOptions& options) {

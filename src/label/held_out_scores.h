@@ -61,6 +61,13 @@ HeldOutScores hold_out(Context& context, const GraphView& graph, std::span<const
                        std::uint32_t classes, const LabelOptions& options, std::uint32_t iterations,
                        std::span<const std::uint32_t> sample = {}, FoldVotes* votes = nullptr);
 
+/// Of the labelled classes those with a single label.
+double unchecked_share(const HeldOutScores& held);
+
+/// `best`, chosen by what is held out, moved by unchecked_share towards `last`, rounded up: classes that cannot be held
+/// out have no say in `best`, and the last iteration was the best for them wherever we measured.
+std::uint32_t moved_for_unchecked(const HeldOutScores& held, std::uint32_t best, std::uint32_t last);
+
 /// Bytes that it holds beside the diffusion and `votes`.
 std::uint64_t hold_out_memory(std::uint64_t labelled, std::uint32_t classes, const LabelOptions& options);
 

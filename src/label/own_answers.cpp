@@ -146,18 +146,8 @@ OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& 
     result.logs.push_back(std::move(logs));
   }
   const auto least = std::min_element(result.log_loss.begin(), result.log_loss.end()) - result.log_loss.begin() + 1;
-  const double towards_last = unchecked_share(held) * static_cast<double>(votes.iterations - least);
-  result.iteration = static_cast<std::uint32_t>(least + std::lround(std::ceil(towards_last)));
+  result.iteration = moved_for_unchecked(held, static_cast<std::uint32_t>(least), votes.iterations);
   return result;
-}
-
-double unchecked_share(const HeldOutScores& held) {
-  const auto unchecked = static_cast<double>(held.unchecked_classes.size());
-  std::vector<std::int32_t> checked = held.given;
-  std::sort(checked.begin(), checked.end());
-  const auto end = std::unique(checked.begin(), checked.end());
-  const double all = unchecked + static_cast<double>(end - checked.begin());
-  return all > 0 ? unchecked / all : 0;
 }
 
 OwnDataModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,

@@ -53,9 +53,6 @@ struct OwnHoldOut {
 OwnHoldOut own_hold_out(Context& context, const OwnRows& rows, const FoldVotes& votes, const HeldOutScores& held,
                         std::uint32_t classes);
 
-/// Of the labelled classes those with a single label.
-double unchecked_share(const HeldOutScores& held);
-
 /// The classifier from all labels.
 OwnDataModel own_model(Context& context, const OwnRows& rows, const FoldVotes& votes, std::uint32_t iteration,
                        std::uint32_t classes);
